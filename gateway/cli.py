@@ -1,0 +1,121 @@
+"""The command line: one command per mode, and what an operator needs besides."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from gateway.app import Part, check, run_until_told
+from gateway.config import Config, load
+from gateway.errors import ConfigError
+from gateway.logs import set_up
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="TOML file; see the README.", show_default=False),
+]
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
+topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
+cli.add_typer(topics, name="topics")
+
+
+@cli.command()
+def run(config: ConfigFile = None) -> None:
+    """Run everything in one process."""
+    _serve(config, {Part.INGEST, Part.STITCH, Part.DELIVER})
+
+
+@cli.command()
+def serve(config: ConfigFile = None) -> None:
+    """Run ingest alone: HTTP in, stream out."""
+    _serve(config, {Part.INGEST})
+
+
+@cli.command()
+def stitch(config: ConfigFile = None) -> None:
+    """Run stitching alone: from the events to each site's stream."""
+    _serve(config, {Part.STITCH})
+
+
+@cli.command()
+def deliver(config: ConfigFile = None) -> None:
+    """Run delivery alone: from each site's stream to eSputnik."""
+    _serve(config, {Part.DELIVER})
+
+
+@cli.command(name="check")
+def check_command(config: ConfigFile = None) -> None:
+    """Read the configuration, reach every part, and say what is wrong."""
+    found = _run(check(_load(config)))
+    for finding in found:
+        typer.echo(("ok    " if finding.ok else "WRONG ") + finding.text)
+    raise typer.Exit(0 if all(finding.ok for finding in found) else 1)
+
+
+@topics.command("create")
+def topics_create(config: ConfigFile = None) -> None:
+    """Create the Kafka topics that the configuration names; those that exist are checked."""
+    from gateway.stream.kafka_topics import create_topics  # noqa: PLC0415 - Kafka is loaded only when chosen
+
+    settings = _load(config)
+    if settings.stream.kind != "kafka":
+        raise typer.Exit(_fail('stream.kind is "sqlite": there are no topics to create'))
+    for line in _run(create_topics(settings.stream, [site.id for site in settings.sites])):
+        typer.echo(line)
+
+
+@cli.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8090,
+    host: str = "127.0.0.1",
+    api_key: Annotated[str, typer.Option(help="What its API takes as the key.")] = "sandbox-key",
+) -> None:
+    """Run the stand-in eSputnik."""
+    from gateway.sandbox.server import serve_until_told  # noqa: PLC0415 - a development tool
+
+    _run(serve_until_told(host, port, api_key))
+
+
+@cli.command()
+def demo(
+    stay: Annotated[bool, typer.Option("--stay", help="Keep everything up after the story.")] = False,
+    kafka: Annotated[bool, typer.Option("--kafka", help="On a real Kafka and PostgreSQL.")] = False,
+) -> None:
+    """Play a small shop's story through the gateway, and show what arrived at eSputnik."""
+    from gateway.demo.story import play  # noqa: PLC0415 - a development tool
+
+    raise typer.Exit(_run(play(stay=stay, kafka=kafka)))
+
+
+def main() -> None:
+    """Run the command line; a mistake in the configuration is sentences on stderr and exit status 2."""
+    try:
+        cli()
+    except ConfigError as problem:
+        for mistake in problem.mistakes:
+            print(f"gateway: {mistake}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _load(path: Path | None) -> Config:
+    config = load(path)
+    set_up(config.logs)
+    return config
+
+
+def _serve(path: Path | None, parts: set[Part]) -> None:
+    raise typer.Exit(_run(run_until_told(_load(path), parts)))
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    return uvloop.run(main)
+
+
+def _fail(text: str) -> int:
+    print(f"gateway: {text}", file=sys.stderr)
+    return 2

@@ -1,0 +1,329 @@
+"""Every setting, each with its default said once; refuses to boot on a bad one, naming every mistake.
+
+Sources, later ones win: defaults here, one TOML file (`--config` or GATEWAY_CONFIG), environment variables
+(`GATEWAY_LISTEN__PORT=8081`; sites as one JSON list in GATEWAY_SITES). A secret may come from a file:
+`api_key_file` beside `api_key`, and so on for every field that has a `_file` twin.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from gateway.errors import ConfigError
+
+SITE_SHORTCUT = ("GATEWAY_SITE_ID", "GATEWAY_SITE_KEY", "GATEWAY_ESPUTNIK_KEY")
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    return url.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Section(BaseModel):
+    """A table of the file; an unknown name in it is a mistake, not a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret_files: ClassVar[tuple[str, ...]] = ()
+    """Fields that may be given as `<name>_file` instead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        for name in cls.secret_files:
+            path = values.pop(f"{name}_file", None)
+            if path is None:
+                continue
+            if values.get(name):
+                raise ValueError(f"{name} and {name}_file are both given; keep one")
+            try:
+                text = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as problem:
+                raise ValueError(f"{name}_file cannot be read: {problem.strerror}") from None
+            values[name] = text.split() if name == "keys" else text
+        return values
+
+
+class Listen(Section):
+    """Where the gateway listens, and how patient it is with connections."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(9100, ge=0, le=65535)
+    connections: int = Field(10_000, ge=1)
+    idle_seconds: float = Field(75, gt=0)
+    """How long a connection may go without a complete request head."""
+    body_seconds: float = Field(10, gt=0)
+    """How long a request's body may take to arrive."""
+    drain_seconds: float = Field(0, ge=0)
+    """How long readiness fails before the listener closes on SIGTERM: above the load balancer's period."""
+    grace_seconds: float = Field(20, gt=0)
+    """How long a stop may take in all before what is still in flight is cut off."""
+
+
+class Limits(Section):
+    """What one request may hold."""
+
+    body_bytes: int = Field(4 * 2**20, ge=1024)
+    """As it came, before decompression."""
+    decoded_bytes: int = Field(8 * 2**20, ge=1024)
+    """After decompression."""
+    events: int = Field(1000, ge=1)
+
+
+class StreamSettings(Section):
+    """The durable log: one SQLite file, or Kafka."""
+
+    secret_files = ("sasl_password",)
+
+    kind: Literal["sqlite", "kafka"] = "sqlite"
+    path: Path = Path("data/stream.db")
+    append_seconds: float = Field(0.5, gt=0)
+    """An append that is not durable by then fails, and the caller is answered 503."""
+    keep_hours: float = Field(24, ge=0)
+    """SQLite: how long consumed rows stay."""
+
+    brokers: list[str] = []
+    topic_prefix: str = Field("gateway", pattern=r"^[a-zA-Z0-9._-]+$")
+    partitions: int = Field(8, ge=1, le=1000)
+    replication: int = Field(3, ge=1)
+    min_insync: int = Field(2, ge=1)
+    retention_days: float = Field(7, gt=0)
+    tls: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _kafka_is_whole(self) -> Self:
+        if self.kind == "kafka" and not self.brokers:
+            raise ValueError('kind = "kafka" needs brokers = ["host:9092", ...]')
+        if self.min_insync > self.replication:
+            raise ValueError("min_insync is larger than replication: no append could ever succeed")
+        if (self.sasl_mechanism is None) != (self.sasl_username is None or self.sasl_password is None):
+            raise ValueError("sasl_mechanism, sasl_username and sasl_password go together")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+
+class Links(Section):
+    """The shared database: links, callers' ids, dead letters."""
+
+    secret_files = ("url",)
+
+    url: SecretStr = SecretStr("sqlite:data/links.db")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr) -> SecretStr:
+        scheme = url.get_secret_value().partition(":")[0]
+        if scheme not in ("sqlite", "postgresql", "postgres"):
+            raise ValueError("must start with sqlite: or postgresql://")
+        return url
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether only one process of one machine may use it."""
+        return self.url.get_secret_value().startswith("sqlite:")
+
+
+class Delivery(Section):
+    """How hard delivery tries; the same for every site."""
+
+    concurrency: int = Field(32, ge=1)
+    """Requests under way at once for one site."""
+    timeout_seconds: float = Field(8, gt=0, lt=10)
+    """For one request; below Kafka's rebalance timeout, so that a lane can stop in time."""
+    window: int = Field(2000, ge=1)
+    """Records of one partition taken but not done."""
+    tries: int = Field(10, ge=1)
+    give_up_hours: float = Field(24, gt=0)
+    """A record becomes a dead letter only after both `tries` and this time."""
+    backoff_seconds: float = Field(0.5, gt=0)
+    """First wait after a failure; doubles, with full jitter."""
+    backoff_max_seconds: float = Field(60, gt=0)
+    probe_seconds: float = Field(15, gt=0)
+    """How often a stopped site or an open circuit lets one request through."""
+
+
+class Logs(Section):
+    """What the process says of itself."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto` is console on a terminal, else JSON."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Operator(Section):
+    """Who may read and change people and dead letters; without keys those routes do not exist."""
+
+    secret_files = ("keys",)
+
+    keys: list[SecretStr] = []
+
+
+class Site(Section):
+    """One store: one eSputnik siteId, its keys and settings."""
+
+    secret_files = ("keys", "api_key")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    """siteId in GeneralInfo; letters, digits, dot, underscore, hyphen as in eSputnik's own ids."""
+    keys: list[SecretStr] = []
+    """What a backend presents; several, so that one can be rotated out."""
+    tracker: Literal["key", "open"] = "key"
+    """Whether /api/v2 wants a key."""
+    org_id: str | None = None
+    """eSputnik's organisation id, by which messages without a siteId find their site."""
+    country: str = Field("UA", pattern=r"^[A-Z]{2}$")
+    """ISO 3166 code of the country whose national phone format shoppers type."""
+    strict: bool = False
+    """Whether what would be a warning refuses the event."""
+    blocked_ids: frozenset[str] = frozenset()
+    """Values that identify nobody in this store, besides the well-known ones."""
+    tracker_url: HttpUrl = "https://tracker.yespo.io/api/v2"
+    api_url: HttpUrl = "https://yespo.io/api"
+    api_key: SecretStr = SecretStr("")
+    rate: float = Field(200, gt=0)
+    """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
+    link_age_days: float = Field(30, gt=0)
+    """A link ends after this time without the customer being seen on the cookie."""
+
+    @model_validator(mode="after")
+    def _somebody_can_post(self) -> Self:
+        if not self.keys and self.tracker != "open":
+            raise ValueError('needs keys = ["..."] unless tracker = "open": nobody could post to it')
+        if any(len(key.get_secret_value()) < 4 for key in self.keys):
+            raise ValueError("keys: one is empty or too short to be a key")
+        return self
+
+
+class Config(BaseSettings):
+    """The whole configuration. Build it with `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    dev: bool = False
+    """Allows fewer replicas than durability on Kafka needs."""
+    listen: Listen = Listen()
+    limits: Limits = Limits()
+    stream: StreamSettings = StreamSettings()
+    links: Links = Links()
+    delivery: Delivery = Delivery()
+    logs: Logs = Logs()
+    operator: Operator = Operator()
+    sites: list[Site] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as the initial values."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        ids = [site.id for site in self.sites]
+        for twice in sorted({site for site in ids if ids.count(site) > 1}):
+            raise ValueError(f"sites: {twice!r} stands twice")
+        keys = [key.get_secret_value() for site in self.sites for key in site.keys]
+        keys += [key.get_secret_value() for key in self.operator.keys]
+        if len(set(keys)) != len(keys):
+            raise ValueError("sites: one key stands twice; a key must tell its site from every other")
+        stream = self.stream
+        if stream.kind == "kafka" and not self.dev and (stream.replication < 3 or stream.min_insync < 2):
+            raise ValueError(
+                "stream: durable on Kafka means replication >= 3 and min_insync >= 2; dev = true allows less"
+            )
+        return self
+
+    def site(self, site_id: str) -> Site:
+        """Return the site of that id; raises KeyError."""
+        return next(site for site in self.sites if site.id == site_id)
+
+
+def load(path: str | Path | None = None) -> Config:
+    """Return the configuration from the file and the environment.
+
+    Without a file (argument, else GATEWAY_CONFIG) and without sites in the environment, one site is made of
+    GATEWAY_SITE_ID, GATEWAY_SITE_KEY and GATEWAY_ESPUTNIK_KEY. Raises ConfigError with every mistake.
+    """
+    path = path or os.environ.get("GATEWAY_CONFIG")
+    values = _read(Path(path)) if path else {}
+    if "sites" not in values and "GATEWAY_SITES" not in os.environ:
+        values["sites"] = [_site_of_environment(path)]
+    try:
+        return Config(**values)
+    except ValidationError as problems:
+        raise ConfigError([_sentence(error) for error in problems.errors()]) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise ConfigError([f"{path}: {problem.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError([f"{path}: {problem}"]) from None
+
+
+def _site_of_environment(path: str | Path | None) -> dict[str, Any]:
+    missing = [name for name in SITE_SHORTCUT if not os.environ.get(name)]
+    if missing:
+        where = f"{path} names no sites" if path else "no configuration file is given"
+        raise ConfigError(
+            [f"{where}, and of the variables for one site these are missing: {', '.join(missing)}"]
+        )
+    site_id, key, api_key = (os.environ[name] for name in SITE_SHORTCUT)
+    return {"id": site_id, "keys": [key], "api_key": api_key}
+
+
+def _sentence(error: Any) -> str:
+    """Return one mistake as `place: what is wrong`; never the value, which may be a secret."""
+    place = ""
+    for part in error["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message

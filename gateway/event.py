@@ -1,0 +1,124 @@
+"""The event as it stands in the stream: a small JSON head, a newline, the body's bytes.
+
+The body is the event in the REST form that eSputnik documents, dumped once at ingest. Stages read and rewrite
+the head only; the body is parsed again only where identity must be filled in.
+"""
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+import orjson
+
+from gateway.errors import UnreadableRecord
+
+HEAD_VERSION = 1
+
+LINK_MESSAGE = "CookieLink"
+"""Type of the cookie-to-contact message of the WooCommerce plugin, which has no name of its own."""
+
+PROBE = "_probe"
+"""Type of the record that readiness appends to see whether the stream takes writes; stitching drops it."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One event with what the stages need to know about it.
+
+    Times are milliseconds since 1970, UTC. Identifiers are normalised and screened (`gateway.identifiers`):
+    one that may not take part in identity is None here, though it stays in the body as it came.
+    """
+
+    id: str
+    """UUIDv7, or uuid5 of the site and the caller's own id; sent to eSputnik as X-Request-Id."""
+    site: str
+    type: str
+    """Event name as in the schema catalogue, or `CookieLink`."""
+    lane: str
+    """Key under which order is kept; see `lane_of`."""
+    cookie: str | None
+    customer: str | None
+    """externalCustomerId."""
+    email: str | None
+    phone: str | None
+    """E.164, with the leading plus."""
+    occurred_at: int
+    """When it happened by the event's own account; corrected for the sender's clock, never in the future."""
+    accepted_at: int
+    """When the gateway took it: the record's only "now", so that a replay decides the same."""
+    body: bytes
+    caller_id: bool = False
+    """Whether the caller chose the id, so that a repeat of it is to be dropped."""
+    decision: str | None = None
+    """What stitching decided: linked, created, kept, refused or anonymous, with a reason after a colon."""
+
+    def encode(self) -> bytes:
+        """Return the record as it stands in the stream."""
+        head = {
+            "v": HEAD_VERSION,
+            "id": self.id,
+            "site": self.site,
+            "type": self.type,
+            "lane": self.lane,
+            "cookie": self.cookie,
+            "customer": self.customer,
+            "email": self.email,
+            "phone": self.phone,
+            "occurred_at": self.occurred_at,
+            "accepted_at": self.accepted_at,
+            "caller_id": self.caller_id,
+            "decision": self.decision,
+        }
+        return b"%b\n%b" % (orjson.dumps(head), self.body)
+
+    @classmethod
+    def decode(cls, value: bytes) -> "Record":
+        """Return the record that `encode` wrote, by this version or an older one.
+
+        Raises UnreadableRecord where a newer version wrote it.
+        """
+        line, _, body = value.partition(b"\n")
+        head = orjson.loads(line)
+        version = head.pop("v")
+        if version > HEAD_VERSION:
+            raise UnreadableRecord(f"record head version {version} is newer than {HEAD_VERSION}")
+        return cls(**head, body=body)
+
+
+def lane_of(
+    site: str, cookie: str | None, customer: str | None, email: str | None, phone: str | None, event_id: str
+) -> str:
+    """Return the lane: the cookie, else the customer, else the contact key, else the event's own id."""
+    if cookie:
+        return f"{site}/cookie/{cookie}"
+    if customer:
+        return f"{site}/customer/{customer}"
+    if email or phone:
+        return f"{site}/contact/{email or phone}"
+    return f"{site}/event/{event_id}"
+
+
+def caller_event_id(site: str, caller_id: str) -> str:
+    """Return the event id for a caller's own id: the same on every process and after every restart."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{site}\0{caller_id}"))
+
+
+_SEQUENCE_BITS = 62
+
+
+def event_ids(count: int) -> list[str]:
+    """Return `count` new UUIDv7 texts (RFC 9562), ascending, unique across processes.
+
+    One millisecond and one random start for the whole request; the ids count on from there.
+    """
+    head = f"{time.time_ns() // 1_000_000:012x}"
+    head = f"{head[:8]}-{head[8:]}"
+    entropy = int.from_bytes(os.urandom(10))
+    rand_a = f"7{entropy >> 68 & 0xFFF:03x}"
+    start = entropy & ((1 << _SEQUENCE_BITS) - 1) >> 1
+    ids = []
+    for number in range(start, start + count):
+        low = f"{number | 1 << 63:016x}"
+        ids.append(f"{head}-{rand_a}-{low[:4]}-{low[4:]}")
+    return ids

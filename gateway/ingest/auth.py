@@ -1,0 +1,60 @@
+"""Whose key is this? Basic (any user, key as password), Bearer or X-Api-Key."""
+
+import binascii
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+
+from gateway.config import Site
+from gateway.ingest.problem import Problem
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8"'}
+
+
+class Keys:
+    """Tells which site a presented key belongs to, in a time that says nothing about any key.
+
+    Keys are looked up by a digest that is keyed anew in every process, so neither equality nor hashing ever
+    touches a key itself.
+    """
+
+    def __init__(self, sites: Iterable[Site]) -> None:
+        self._salt = os.urandom(32)
+        self._sites = {
+            self._digest(key.get_secret_value().encode()): site.id for site in sites for key in site.keys
+        }
+
+    def _digest(self, key: bytes) -> bytes:
+        return hashlib.blake2b(key, key=self._salt, digest_size=16).digest()
+
+    def site(self, headers: Mapping[str, str]) -> str:
+        """Return the id of the site whose key the headers present.
+
+        Raises Problem 401 where there is no key or it is nobody's.
+        """
+        key = presented(headers)
+        if key is None:
+            detail = "present the site's key as Basic password, Bearer token or X-Api-Key"
+            raise Problem(401, "key_missing", detail, _CHALLENGE)
+        site = self._sites.get(self._digest(key))
+        if site is None:
+            raise Problem(401, "key_unknown", "no site has this key", _CHALLENGE)
+        return site
+
+
+def presented(headers: Mapping[str, str]) -> bytes | None:
+    """Return the key that the headers present, or None without a readable one."""
+    key = headers.get("X-Api-Key")
+    if key is not None:
+        return key.strip().encode("utf-8", "surrogateescape")
+    scheme, _, credentials = headers.get("Authorization", "").partition(" ")
+    scheme = scheme.lower()
+    credentials = credentials.strip()
+    if scheme == "bearer" and credentials:
+        return credentials.encode("utf-8", "surrogateescape")
+    if scheme == "basic":
+        try:
+            return binascii.a2b_base64(credentials).partition(b":")[2]
+        except ValueError:
+            return None
+    return None

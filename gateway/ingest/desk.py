@@ -1,0 +1,121 @@
+"""A site's desk: judges what came for the site, and remembers what became of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from gateway import metrics
+from gateway.config import Site
+from gateway.event import Record, caller_event_id, event_ids, lane_of
+from gateway.ingest.body import Malformed
+from gateway.ingest.reply import Result
+from gateway.recent import RecentIds
+from gateway.validation import Accepted, Catalogue, Finding, Judge, Refused, is_plugin_log
+
+REPEAT_WINDOW_MS = 24 * 3600 * 1000
+_REMEMBERED = 100_000
+"""Callers' ids that one process keeps in mind per site; stitching finds the repeats that it has forgotten."""
+
+_PLUGIN_LOG = Finding("", "not_forwarded", "a plugin's log message is counted and set aside")
+
+
+class Judged(NamedTuple):
+    """What a batch comes to, before it is durable."""
+
+    results: list[Result]
+    records: list[Record]
+
+
+class Desk:
+    """Judges every event of one site: one result each, and a record for each that goes on."""
+
+    def __init__(self, site: Site, catalogue: Catalogue) -> None:
+        self.site = site
+        self._judge = Judge(catalogue, site.id, site.country, site.strict, site.blocked_ids)
+        self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
+        self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
+        self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)
+        self._warned = metrics.Bound(metrics.EVENTS_WARNED, site.id)
+        self._duplicates = metrics.EVENTS_DUPLICATE.labels(site.id, "ingest")
+        self._plugin_logs = metrics.PLUGIN_LOGS.labels(site.id)
+
+    def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
+        """Return one result per event, in order; accepted ones say where they will be durable.
+
+        A plugin's log message and a repeat that this process knows of are accepted without a record.
+        """
+        results: list[Result] = []
+        records: list[Record] = []
+        repeats = set[str]()
+        for index, (event, fresh_id) in enumerate(zip(events, event_ids(len(events)), strict=True)):
+            verdict = self._judge.judge(event, now_ms) if type(event) is not Malformed else _refusal(event)
+            if type(verdict) is Refused:
+                results.append(self._turn_away(index, event, verdict, fresh_id))
+                continue
+            record = self._record(verdict, fresh_id, now_ms)
+            result = {
+                "index": index,
+                "id": record.id,
+                "status": "accepted",
+                "durable": "stream",
+                "warnings": verdict.warnings,
+            }
+            if record.caller_id and self._is_repeat(record.id, repeats, now_ms):
+                result["duplicate"] = True
+                self._duplicates.inc()
+            else:
+                records.append(record)
+            for warning in verdict.warnings:
+                self._warned[verdict.type, warning.code].inc()
+            results.append(result)
+        return Judged(results, records)
+
+    def settle(self, records: Sequence[Record], now_ms: int) -> None:
+        """Count records that are durable now, and remember their callers' ids."""
+        if len(records) == 1:
+            self._accepted[records[0].type,].inc()
+        else:
+            for type_, count in Counter([record.type for record in records]).items():
+                self._accepted[type_,].inc(count)
+        for record in records:
+            if record.caller_id:
+                self._recent.add(record.id, now_ms)
+
+    def _record(self, verdict: Accepted, fresh_id: str, now_ms: int) -> Record:
+        site = self.site.id
+        cookie, customer, email, phone = verdict.cookie, verdict.customer, verdict.email, verdict.phone
+        event_id = fresh_id if verdict.caller_id is None else caller_event_id(site, verdict.caller_id)
+        return Record(
+            id=event_id,
+            site=site,
+            type=verdict.type,
+            lane=lane_of(site, cookie, customer, email, phone, event_id),
+            cookie=cookie,
+            customer=customer,
+            email=email,
+            phone=phone,
+            occurred_at=verdict.occurred_at,
+            accepted_at=now_ms,
+            body=orjson.dumps(verdict.event),
+            caller_id=verdict.caller_id is not None,
+        )
+
+    def _is_repeat(self, event_id: str, in_this_batch: set[str], now_ms: int) -> bool:
+        if event_id in in_this_batch or self._recent.knows(event_id, now_ms):
+            return True
+        in_this_batch.add(event_id)
+        return False
+
+    def _turn_away(self, index: int, event: Any, refused: Refused, fresh_id: str) -> Result:
+        if is_plugin_log(event):
+            self._plugin_logs.inc()
+            return {"index": index, "id": fresh_id, "status": "accepted", "warnings": [_PLUGIN_LOG]}
+        self._refused[refused.type, refused.code].inc()
+        return {"index": index, "status": "refused", "code": refused.code, "errors": refused.errors}
+
+
+def _refusal(line: Malformed) -> Refused:
+    error = Finding("", "malformed_json", line.detail)
+    return Refused(type=metrics.UNKNOWN, code="malformed_json", errors=[error])

@@ -1,0 +1,57 @@
+"""What a whole request is refused with: RFC 9457 problem details, one shape on every route."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+_TITLES = {
+    "malformed_json": "The body is not JSON",
+    "malformed_encoding": "The body does not match its Content-Encoding",
+    "too_large": "The request is too large",
+    "too_many_events": "The request holds too many events",
+    "unsupported_encoding": "The Content-Encoding is not supported",
+    "unsupported_charset": "The charset is not supported",
+    "body_timeout": "The body took too long to arrive",
+    "body_incomplete": "The body ended early",
+    "not_an_event": "The body is not an event",
+    "idempotency_key_on_batch": "Idempotency-Key goes with a single event",
+    "key_missing": "A key is missing",
+    "key_unknown": "The key is not known",
+    "wrong_site": "The key belongs to another site",
+    "unknown_site": "The site is not known",
+    "not_found": "Nothing is here",
+    "method_not_allowed": "The method is not allowed here",
+    "not_durable": "The events cannot be made durable now",
+    "internal": "The gateway failed",
+}
+
+
+class Problem(Exception):
+    """A request that is refused whole; nothing of it was stored.
+
+    `detail` names the rule and never repeats what the caller sent.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """Return the problem as an HTTP answer."""
+        content: dict[str, Any] = {
+            "type": f"urn:esputnik-gateway:problem:{self.code}",
+            "title": _TITLES[self.code],
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        return web.Response(
+            body=orjson.dumps(content),
+            status=self.status,
+            headers={"Content-Type": "application/problem+json", **self.headers},
+        )

@@ -1,0 +1,195 @@
+"""What is where: the routes of ingest and their handlers."""
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+
+from gateway import metrics
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.errors import NotDurable
+from gateway.flow import accept
+from gateway.ingest.auth import Keys
+from gateway.ingest.body import Events, read_events
+from gateway.ingest.desk import Desk
+from gateway.ingest.openapi import DOCS_PAGE, openapi
+from gateway.ingest.problem import Problem
+from gateway.ingest.readiness import Readiness
+from gateway.ingest.reply import batch_reply, tracker_reply
+from gateway.stream import Stream
+from gateway.validation import Catalogue
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+_log = structlog.get_logger()
+_RETRY_SOON = {"Retry-After": "1"}
+
+
+class Routes:
+    """The handlers, with the parts they need; `table` puts them where they belong."""
+
+    def __init__(
+        self, config: Config, catalogue: Catalogue, stream: Stream, readiness: Readiness, clock: Clock
+    ) -> None:
+        self._limits = config.limits
+        self._body_seconds = config.listen.body_seconds
+        self._keys = Keys(config.sites)
+        self._desks = {site.id: Desk(site, catalogue) for site in config.sites}
+        self._catalogue = catalogue
+        self._stream = stream
+        self._readiness = readiness
+        self._clock = clock
+        self._openapi = orjson.dumps(openapi(catalogue), option=orjson.OPT_INDENT_2)
+
+    def table(self) -> list[web.RouteDef]:
+        """Return every route, a path's other methods and all other paths among them."""
+        known: list[tuple[str, str, Handler]] = [
+            (hdrs.METH_POST, "/v1/events", self.post_events),
+            (hdrs.METH_POST, "/api/v2", self.post_tracker),
+            (hdrs.METH_GET, "/v1/schemas", self.get_schemas),
+            (hdrs.METH_GET, "/v1/schemas/{type}", self.get_schema),
+            (hdrs.METH_GET, "/openapi.json", self.get_openapi),
+            (hdrs.METH_GET, "/docs", self.get_docs),
+            (hdrs.METH_GET, "/livez", self.get_livez),
+            (hdrs.METH_GET, "/readyz", self.get_readyz),
+        ]
+        routes = []
+        for method, path, handler in known:
+            answer = _answering(path, handler)
+            for spelling in (path, path + "/"):
+                routes.append(web.route(method, spelling, answer))
+                if method == hdrs.METH_GET:
+                    routes.append(web.route(hdrs.METH_HEAD, spelling, answer))
+                routes.append(web.route(hdrs.METH_ANY, spelling, _answering(path, _only(method))))
+        routes.append(web.route(hdrs.METH_ANY, "/{path:.*}", _answering("other", _nothing_here)))
+        return routes
+
+    async def post_events(self, request: web.Request) -> web.Response:
+        """Take one event, an array, or lines of NDJSON, for the site whose key is presented."""
+        desk = self._desks[self._keys.site(request.headers)]
+        events = await read_events(request, self._limits, self._body_seconds)
+        _take_idempotency_key(request, events)
+        return batch_reply(await self._accept(events.items, desk))
+
+    async def post_tracker(self, request: web.Request) -> web.Response:
+        """Take one event as eSputnik's own tracker does: 200 or 400, without a key where the site is open."""
+        events = await read_events(request, self._limits, self._body_seconds)
+        if not events.single:
+            raise Problem(400, "not_an_event", "this route takes one event; post arrays to /v1/events")
+        _take_idempotency_key(request, events)
+        desk = self._tracker_desk(request, events.items[0])
+        (result,) = await self._accept(events.items, desk)
+        return tracker_reply(result)
+
+    async def _accept(self, events: list[Any], desk: Desk) -> list[dict[str, Any]]:
+        try:
+            return await accept(events, desk, self._stream, self._clock.now_ms())
+        except NotDurable:
+            self._readiness.append_failed()
+            detail = "nothing of this request was stored; post it again"
+            raise Problem(503, "not_durable", detail, _RETRY_SOON) from None
+
+    def _tracker_desk(self, request: web.Request, event: dict[str, Any]) -> Desk:
+        """Return the desk of the event's site if that is open, else of the key's site."""
+        desk = self._open_desk(event)
+        return desk or self._desks[self._keys.site(request.headers)]
+
+    def _open_desk(self, event: dict[str, Any]) -> Desk | None:
+        info = event.get("GeneralInfo")
+        if isinstance(info, dict):
+            site_id = info.get("siteId")
+            desk = self._desks.get(site_id) if isinstance(site_id, str) else None
+            return desk if desk and desk.site.tracker == "open" else None
+        # The WooCommerce link message and plugin logs name the organisation, not the site.
+        org_id = str(event.get("orgId"))
+        open_desks = [desk for desk in self._desks.values() if desk.site.tracker == "open"]
+        named = [desk for desk in open_desks if desk.site.org_id == org_id]
+        if len(named) == 1:
+            return named[0]
+        return open_desks[0] if len(open_desks) == 1 and open_desks[0].site.org_id is None else None
+
+    async def get_schemas(self, request: web.Request) -> web.Response:
+        """List the event types with where their schemas are."""
+        return _json([{"type": name, "href": f"/v1/schemas/{name}"} for name in self._catalogue.names])
+
+    async def get_schema(self, request: web.Request) -> web.Response:
+        """Return one event type's JSON Schema."""
+        schema = self._catalogue.schema(request.match_info["type"])
+        if schema is None:
+            raise Problem(404, "not_found", "no event type has this name; GET /v1/schemas lists them")
+        return _json(schema, "application/schema+json")
+
+    async def get_openapi(self, request: web.Request) -> web.Response:
+        """Return this contract as OpenAPI 3.1."""
+        return web.Response(body=self._openapi, content_type="application/json")
+
+    async def get_docs(self, request: web.Request) -> web.Response:
+        """Return a page that shows the contract."""
+        return web.Response(text=DOCS_PAGE, content_type="text/html")
+
+    async def get_livez(self, request: web.Request) -> web.Response:
+        """Return 200 while the process can answer at all."""
+        return _json({"status": "alive"})
+
+    async def get_readyz(self, request: web.Request) -> web.Response:
+        """Return 200 while events can be made durable, else 503 with the reason."""
+        reason = self._readiness.reason
+        if reason:
+            return _json({"status": "not ready", "reason": reason}, status=503)
+        return _json({"status": "ready"})
+
+
+def _answering(path: str, handler: Handler) -> Handler:
+    """Return the handler with its problems as answers and its answers counted."""
+    counted = metrics.Bound(metrics.REQUESTS, path)
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            response = await handler(request)
+        except Problem as problem:
+            response = problem.response()
+        except Exception as error:
+            _log.error("request_failed", route=path, error=type(error).__name__, at=_frames(error))
+            response = Problem(500, "internal", "this is a mistake of ours; nothing was promised").response()
+        counted[str(response.status),].inc()
+        return response
+
+    return answer
+
+
+def _frames(error: Exception) -> list[str]:
+    """Return where the error came from, without its text, which may hold what a caller sent."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _only(method: str) -> Handler:
+    async def refuse(request: web.Request) -> web.Response:
+        raise Problem(405, "method_not_allowed", f"use {method}", {"Allow": method})
+
+    return refuse
+
+
+async def _nothing_here(request: web.Request) -> web.Response:
+    raise Problem(404, "not_found", "no route has this path; GET /docs shows them")
+
+
+def _take_idempotency_key(request: web.Request, events: Events) -> None:
+    """Make the Idempotency-Key the event's own id, unless it brings one."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return
+    if not events.single:
+        detail = "in a batch, give each event an id of its own beside GeneralInfo"
+        raise Problem(400, "idempotency_key_on_batch", detail)
+    events.items[0].setdefault("id", key)
+
+
+def _json(
+    content: Mapping[str, Any] | list[Any], content_type: str = "application/json", status: int = 200
+) -> web.Response:
+    return web.Response(body=orjson.dumps(content), content_type=content_type, status=status)

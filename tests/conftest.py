@@ -1,0 +1,43 @@
+"""Real parts for the tests, started once a session and only when a test asks for them."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.demo.parts import Kafka, Postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole session; a test that stops or pauses it starts its own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The address of a database of this test alone, empty."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One Kafka for the whole session; a test that stops or pauses it starts its own."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[Kafka]:
+    """A Kafka of this test alone, to be broken as it likes."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix that makes this test's topics and groups its own on a shared broker."""
+    return f"t{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,1 @@
+"""Load: benches that report; no test asserts a time."""

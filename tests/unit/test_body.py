@@ -1,0 +1,117 @@
+import gzip
+import zlib
+
+import orjson
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.ingest.body import Malformed, decompress, parse, parse_lines
+from gateway.ingest.problem import Problem
+
+LIMIT = 10_000
+TEXT = orjson.dumps([{"n": n} for n in range(500)])
+
+
+def raw_deflate(data: bytes) -> bytes:
+    squeezer = zlib.compressobj(wbits=-15)
+    return squeezer.compress(data) + squeezer.flush()
+
+
+def zstd_without_size(data: bytes) -> bytes:
+    squeezer = zstandard.ZstdCompressor().compressobj()
+    return squeezer.compress(data) + squeezer.flush()
+
+
+ENCODERS = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+VARIANTS = [*ENCODERS.items(), ("deflate", raw_deflate), ("zstd", zstd_without_size), ("x-gzip", gzip.compress)]
+
+
+@pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
+def test_what_was_compressed_comes_back(encoding, encode):
+    assert decompress(encode(TEXT), encoding, LIMIT) == TEXT
+
+
+@pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
+def test_a_bomb_is_refused_at_the_limit(encoding, encode):
+    with pytest.raises(Problem) as refused:
+        decompress(encode(b"0" * 50_000_000), encoding, LIMIT)
+    assert (refused.value.status, refused.value.code) == (413, "too_large")
+
+
+@pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
+def test_a_body_of_exactly_the_limit_passes(encoding, encode):
+    assert len(decompress(encode(b"0" * LIMIT), encoding, LIMIT)) == LIMIT
+
+
+@pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
+@pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: data[: len(data) // 2], lambda data: b"{}"])
+def test_damaged_or_truncated_bytes_are_a_400(encoding, encode, damage):
+    with pytest.raises(Problem) as refused:
+        decompress(damage(encode(TEXT)), encoding, LIMIT)
+    assert (refused.value.status, refused.value.code) == (400, "malformed_encoding")
+
+
+def test_an_encoding_that_nobody_knows_is_a_415_that_names_the_known_ones():
+    with pytest.raises(Problem) as refused:
+        decompress(b"", "br", LIMIT)
+    assert refused.value.status == 415
+    assert "zstd" in refused.value.headers["Accept-Encoding"]
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "zstd", "identity"]))
+def test_no_bytes_break_decompression(raw, encoding):
+    try:
+        assert len(decompress(raw, encoding, LIMIT)) <= LIMIT
+    except Problem as problem:
+        assert problem.status in (400, 413)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b'{"a": 1',
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": "\\ud800"}',
+        b'{"a": "\xff"}',
+        "{}".encode("utf-16"),
+        b"[" * 5000 + b"]" * 5000,
+        b"{} {}",
+    ],
+    ids=["empty", "brace", "truncated", "nan", "infinity", "surrogate", "latin-1", "utf-16", "deep", "two"],
+)
+def test_what_is_no_json_in_utf_8_is_a_400_that_says_where(raw):
+    with pytest.raises(Problem) as refused:
+        parse(raw)
+    assert (refused.value.status, refused.value.code) == (400, "malformed_json")
+    assert "line" in refused.value.detail
+
+
+@pytest.mark.parametrize("raw", [b"1", b'"text"', b"null", b"true"])
+def test_a_json_value_that_is_no_event_is_a_400(raw):
+    with pytest.raises(Problem) as refused:
+        parse(raw)
+    assert refused.value.code == "not_an_event"
+
+
+def test_the_last_of_duplicate_keys_counts():
+    assert parse(b'{"a": 1, "a": 2}').items == [{"a": 2}]
+
+
+def test_a_malformed_line_stands_in_its_place_and_the_others_are_events():
+    events = parse_lines(b'{"a": 1}\r\n\n{"a": \n  \n{"a": 3}')
+    assert [type(item) for item in events.items] == [dict, Malformed, dict]
+
+
+def test_no_error_repeats_what_the_body_said():
+    with pytest.raises(Problem) as refused:
+        parse(b'{"user_email": "olena@example.com')
+    assert "olena" not in refused.value.detail
