@@ -1,0 +1,233 @@
+"""The wiring: which parts one process runs, how they start, and how they stop without losing anything."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from enum import Enum
+from typing import Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway import metrics
+from gateway.clock import Clock, SystemClock
+from gateway.config import Config, Site
+from gateway.delivery.dead_letters import DeadLetters
+from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
+from gateway.delivery.deliverer import Deliverer
+from gateway.errors import ConfigError, GatewayError
+from gateway.esputnik.client import EsputnikClient
+from gateway.identity.stitcher import Stitcher, StitchSettings
+from gateway.ingest.readiness import Readiness
+from gateway.ingest.routes import Routes
+from gateway.ingest.server import HttpServer
+from gateway.stitching import GROUP as STITCH_GROUP
+from gateway.stitching import Stitching
+from gateway.store import Store, open_store
+from gateway.stream import Stream
+from gateway.stream.opening import Streams, open_streams
+from gateway.validation import Catalogue
+
+_BACKLOG_SECONDS = 5.0
+_DAY_MS = 24 * 3600 * 1000
+
+_log = structlog.get_logger()
+
+
+class Part(Enum):
+    """What a process may run; all of them together, or each apart."""
+
+    INGEST = "ingest"
+    STITCH = "stitch"
+    DELIVER = "deliver"
+
+
+class Gateway:
+    """One process of the gateway: starts its parts, and stops them at a clean mark."""
+
+    def __init__(self, config: Config, parts: set[Part], clock: Clock | None = None) -> None:
+        refuse_what_cannot_keep_its_promises(config, parts)
+        self._config = config
+        self._parts = parts
+        self._clock = clock or SystemClock()
+        self._closing = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: HttpServer | None = None
+        self._metrics_server: HttpServer | None = None
+        self._readiness: Readiness | None = None
+        self._stitching: Stitching | None = None
+        self._deliverers: list[Deliverer] = []
+
+    @property
+    def port(self) -> int:
+        """The port of the HTTP API; 0 without ingest."""
+        return self._server.port if self._server else 0
+
+    async def start(self) -> None:
+        """Open every part; raises ConfigError or another GatewayError with a sentence where one cannot run."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _open(self) -> None:
+        config = self._config
+        streams = await open_streams(config.stream, [site.id for site in config.sites])
+        self._closing.push_async_callback(streams.close)
+        if self._parts & {Part.STITCH, Part.DELIVER}:
+            store = await open_store(config.links.url.get_secret_value())
+            self._closing.push_async_callback(store.close)
+            if Part.STITCH in self._parts:
+                self._start_stitching(streams, store)
+            if Part.DELIVER in self._parts:
+                await self._start_delivery(streams, store)
+        if Part.INGEST in self._parts:
+            await self._start_ingest(streams.events)
+        await self._start_metrics()
+        gc.collect()
+        gc.freeze()  # what booted stays; the collector need not walk it on every full pass
+
+    def _start_stitching(self, streams: Streams, store: Store) -> None:
+        settings = {site.id: _stitch_settings(site) for site in self._config.sites}
+        self._stitching = Stitching(streams.events, Stitcher(store, settings), streams.sites, self._clock)
+        self._spawn(self._stitching.run())
+        self._spawn(self._watch_backlog(streams.events, STITCH_GROUP, "stitch", "all"))
+
+    async def _start_delivery(self, streams: Streams, store: Store) -> None:
+        dead_letters = DeadLetters(store, self._clock)
+        for site in self._config.sites:
+            client = await self._closing.enter_async_context(
+                EsputnikClient(
+                    tracker_url=site.tracker_url,
+                    api_url=site.api_url,
+                    api_key=site.api_key.get_secret_value(),
+                    timeout=self._config.delivery.timeout_seconds,
+                    connections=self._config.delivery.concurrency,
+                )
+            )
+            stream = streams.sites[site.id]
+            deliverer = Deliverer(stream, site, self._config.delivery, client, dead_letters, self._clock)
+            self._deliverers.append(deliverer)
+            self._spawn(deliverer.run())
+            self._spawn(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
+
+    async def _start_ingest(self, events: Stream) -> None:
+        config = self._config
+        self._readiness = Readiness(events, self._clock)
+        routes = Routes(config, Catalogue(), events, self._readiness, self._clock)
+        self._server = HttpServer(routes.table(), config.listen, config.limits)
+        await self._server.start(config.listen.host, config.listen.port)
+        self._spawn(self._readiness.watch())
+        self._readiness.started()
+        _log.info("listening", host=config.listen.host, port=self.port)
+
+    async def _start_metrics(self) -> None:
+        listen = self._config.listen
+        self._metrics_server = HttpServer([web.get("/metrics", _metrics)], listen, self._config.limits)
+        await self._metrics_server.start(listen.metrics_host, listen.metrics_port)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _watch_backlog(self, stream: Stream, group: str, stage: str, site: str) -> None:
+        count = metrics.BACKLOG_RECORDS.labels(stage, site)
+        age = metrics.BACKLOG_AGE_SECONDS.labels(stage, site)
+        while True:
+            try:
+                backlog = await stream.backlog(group)
+            except GatewayError as problem:
+                _log.warning("backlog_unknown", stage=stage, site=site, reason=str(problem))
+            else:
+                count.set(backlog.count)
+                age.set(backlog.oldest_age)
+            await self._clock.sleep(_BACKLOG_SECONDS)
+
+    async def failed(self) -> None:
+        """Wait until a stage ends by itself, which none should, and raise what it ended with."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        raise GatewayError("a stage ended by itself")
+
+    async def stop(self) -> None:
+        """Fail readiness, answer what is in flight, stop every stage at a clean mark; bounded in time."""
+        if self._readiness is not None:
+            self._readiness.stopping()
+            await self._clock.sleep(self._config.listen.drain_seconds)
+        if self._server is not None:
+            await self._server.stop()
+        if self._stitching is not None:
+            self._stitching.stop()
+        await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers))
+        await self._end_tasks()
+        if self._metrics_server is not None:
+            await self._metrics_server.stop()
+        await self._closing.aclose()
+
+    async def _end_tasks(self) -> None:
+        stages = [task for task in self._tasks if not task.done()]
+        if stages:
+            await asyncio.wait(stages, timeout=_STAGE_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+_STAGE_SECONDS = 5.0
+"""How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+
+
+def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
+    """Raise ConfigError for a stream and a database that cannot work together in these parts."""
+    alone = parts == set(Part)
+    mistakes = []
+    if not alone and config.stream.kind == "sqlite":
+        mistakes.append(
+            'stream.kind: "sqlite" is one file of one process, so its parts cannot run apart; '
+            'use `gateway run`, or kind = "kafka"'
+        )
+    stores = parts & {Part.STITCH, Part.DELIVER}
+    if stores and config.stream.kind == "kafka" and config.links.is_sqlite:
+        mistakes.append(
+            "links.url: several processes share a Kafka stream, but a SQLite file serves only one, so each "
+            "would know other links; use postgresql://"
+        )
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def _stitch_settings(site: Site) -> StitchSettings:
+    return StitchSettings(link_age_ms=int(site.link_age_days * _DAY_MS))
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def run_until_told(config: Config, parts: set[Part]) -> int:
+    """Run the parts until SIGTERM or SIGINT; return the exit status."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    gateway = Gateway(config, parts)
+    await gateway.start()
+    waiting = [asyncio.create_task(told.wait()), asyncio.create_task(gateway.failed())]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    failure = waiting[1].exception() if waiting[1].done() else None
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    if failure is not None:
+        _log.error("stage_failed", error=type(failure).__name__, reason=str(failure), exc_info=failure)
+    _log.info("stopping")
+    try:
+        async with asyncio.timeout(config.listen.grace_seconds):
+            await gateway.stop()
+    except TimeoutError:
+        _log.warning("stopped_late", seconds=config.listen.grace_seconds)
+    return 1 if failure is not None else 0
