@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -20,6 +20,7 @@ from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
+from gateway.esputnik.errors import EsputnikError
 from gateway.identity.stitcher import Stitcher, StitchSettings
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Routes
@@ -28,9 +29,10 @@ from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
 from gateway.stream import Stream
-from gateway.stream.opening import Streams, open_streams
+from gateway.stream.opening import open_log
 from gateway.validation import Catalogue
 
+EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _DAY_MS = 24 * 3600 * 1000
 
@@ -76,40 +78,32 @@ class Gateway:
 
     async def _open(self) -> None:
         config = self._config
-        streams = await open_streams(config.stream, [site.id for site in config.sites])
-        self._closing.push_async_callback(streams.close)
+        log = await self._closing.enter_async_context(open_log(config.stream))
         if self._parts & {Part.STITCH, Part.DELIVER}:
             store = await open_store(config.links.url.get_secret_value())
             self._closing.push_async_callback(store.close)
+            sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if Part.STITCH in self._parts:
-                self._start_stitching(streams, store)
+                self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
-                await self._start_delivery(streams, store)
+                await self._start_delivery(sites, store)
         if Part.INGEST in self._parts:
-            await self._start_ingest(streams.events)
+            await self._start_ingest(await log.topic(EVENTS_TOPIC))
         await self._start_metrics()
         gc.collect()
         gc.freeze()  # what booted stays; the collector need not walk it on every full pass
 
-    def _start_stitching(self, streams: Streams, store: Store) -> None:
+    def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: _stitch_settings(site) for site in self._config.sites}
-        self._stitching = Stitching(streams.events, Stitcher(store, settings), streams.sites, self._clock)
+        self._stitching = Stitching(events, Stitcher(store, settings), sites, self._clock)
         self._spawn(self._stitching.run())
-        self._spawn(self._watch_backlog(streams.events, STITCH_GROUP, "stitch", "all"))
+        self._spawn(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
 
-    async def _start_delivery(self, streams: Streams, store: Store) -> None:
+    async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
         for site in self._config.sites:
-            client = await self._closing.enter_async_context(
-                EsputnikClient(
-                    tracker_url=site.tracker_url,
-                    api_url=site.api_url,
-                    api_key=site.api_key.get_secret_value(),
-                    timeout=self._config.delivery.timeout_seconds,
-                    connections=self._config.delivery.concurrency,
-                )
-            )
-            stream = streams.sites[site.id]
+            client = await self._closing.enter_async_context(esputnik_client(self._config, site))
+            stream = sites[site.id]
             deliverer = Deliverer(stream, site, self._config.delivery, client, dead_letters, self._clock)
             self._deliverers.append(deliverer)
             self._spawn(deliverer.run())
@@ -181,6 +175,16 @@ _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
 
 
+def stitched_topic(site: str) -> str:
+    """Return the topic of a site's stitched records; each site has its own, so that it holds up only itself."""
+    return f"stitched.{site}"
+
+
+def topics_of(config: Config) -> list[str]:
+    """Return every topic that the configuration needs."""
+    return [EVENTS_TOPIC, *(stitched_topic(site.id) for site in config.sites)]
+
+
 def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
     """Raise ConfigError for a stream and a database that cannot work together in these parts."""
     alone = parts == set(Part)
@@ -200,8 +204,62 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
         raise ConfigError(mistakes)
 
 
+def esputnik_client(config: Config, site: Site) -> EsputnikClient:
+    """Return the site's client of eSputnik, not yet open."""
+    return EsputnikClient(
+        tracker_url=site.tracker_url,
+        api_url=site.api_url,
+        api_key=site.api_key.get_secret_value(),
+        timeout=config.delivery.timeout_seconds,
+        connections=config.delivery.concurrency,
+    )
+
+
 def _stitch_settings(site: Site) -> StitchSettings:
     return StitchSettings(link_age_ms=int(site.link_age_days * _DAY_MS))
+
+
+class Finding(NamedTuple):
+    """One part that `check` has reached, or has not."""
+
+    ok: bool
+    text: str
+
+
+async def check(config: Config) -> list[Finding]:
+    """Return what was found of every part; nothing is changed."""
+    findings = [Finding(True, f"configuration: {len(config.sites)} sites")]
+    findings.append(await _reach("stream", _check_stream(config)))
+    findings.append(await _reach("links", _check_store(config)))
+    for site in config.sites:
+        findings.append(await _reach(f"eSputnik for site {site.id}", _check_esputnik(config, site)))
+    return findings
+
+
+async def _reach(part: str, attempt: Awaitable[str]) -> Finding:
+    try:
+        return Finding(True, f"{part}: {await attempt}")
+    except (GatewayError, EsputnikError) as problem:
+        return Finding(False, f"{part}: {problem}")
+
+
+async def _check_stream(config: Config) -> str:
+    async with open_log(config.stream) as log:
+        for topic in topics_of(config):
+            await log.topic(topic)
+    return f"{config.stream.kind}, {len(topics_of(config))} topics"
+
+
+async def _check_store(config: Config) -> str:
+    store = await open_store(config.links.url.get_secret_value())
+    await store.close()
+    return "sqlite" if config.links.is_sqlite else "postgresql"
+
+
+async def _check_esputnik(config: Config, site: Site) -> str:
+    async with esputnik_client(config, site) as client:
+        await client.account_info()
+    return f"the key opens {site.api_url}"
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -9,14 +9,16 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from gateway.app import Part, check, run_until_told
+from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
 from gateway.errors import ConfigError
 from gateway.logs import set_up
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="TOML file; see the README.", show_default=False),
+    typer.Option(
+        "--config", "-c", envvar="GATEWAY_CONFIG", help="TOML file; see the README.", show_default=False
+    ),
 ]
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
@@ -65,8 +67,10 @@ def topics_create(config: ConfigFile = None) -> None:
     settings = _load(config)
     if settings.stream.kind != "kafka":
         raise typer.Exit(_fail('stream.kind is "sqlite": there are no topics to create'))
-    for line in _run(create_topics(settings.stream, [site.id for site in settings.sites])):
-        typer.echo(line)
+    for report in _run(create_topics(settings.stream, topics_of(settings))):
+        typer.echo(f"{report.outcome:8} {report.name}")
+        for difference in report.differences:
+            typer.echo(f"  but {difference}")
 
 
 @cli.command()
@@ -87,7 +91,7 @@ def demo(
     kafka: Annotated[bool, typer.Option("--kafka", help="On a real Kafka and PostgreSQL.")] = False,
 ) -> None:
     """Play a small shop's story through the gateway, and show what arrived at eSputnik."""
-    from gateway.demo.story import play  # noqa: PLC0415 - a development tool
+    from gateway.demo.play import play  # noqa: PLC0415 - a development tool
 
     raise typer.Exit(_run(play(stay=stay, kafka=kafka)))
 

@@ -61,7 +61,9 @@ def story() -> list[Step]:
         Step("looks at another page, without saying who she is", _event("PageView", {}, cookie=laptop), "42"),
         Step(
             "the shop's backend sends her cart, without a cookie",
-            _event("StatusCart", {"GUID": guid, "Products": [cart | {"quantity": 2}]}, externalCustomerId="42"),
+            _event(
+                "StatusCart", {"GUID": guid, "Products": [cart | {"quantity": 2}]}, externalCustomerId="42"
+            ),
             "42",
         ),
         Step(
@@ -70,10 +72,16 @@ def story() -> list[Step]:
             "",
             refused=True,
         ),
-        Step("a second customer logs in on his phone", _event("CustomerData", None, cookie=phone, **taras), "77"),
+        Step(
+            "a second customer logs in on his phone",
+            _event("CustomerData", None, cookie=phone, **taras),
+            "77",
+        ),
         Step(
             "she buys",
-            _event("PurchasedItems", {"OrderNumber": "1001", "Products": [bought], "GUID": guid}, cookie=laptop),
+            _event(
+                "PurchasedItems", {"OrderNumber": "1001", "Products": [bought], "GUID": guid}, cookie=laptop
+            ),
             "42",
         ),
         Step("he looks around", _event("MainPage", None, cookie=phone), "77"),

@@ -1,9 +1,9 @@
 """The shared database, SQLite or PostgreSQL: open, migrate, transaction. Each room keeps its own queries.
 
-One SQL text serves both. It is written as PostgreSQL reads it (`$1`), with two things said once, in `dialect`:
+One SQL text serves both. It is written as PostgreSQL reads it (`$1`); two things are said once, in `dialect`:
 
-    FROM rows($1)        many rows in one parameter, made by `bulk`; column `value` is one row as a JSON array
-    SKIP LOCKED          after a SELECT: leave out what another transaction holds (SQLite has only one writer)
+    FROM rows($1)            many rows in one parameter, made by `bulk`; each `value` is a JSON array
+    FOR UPDATE SKIP LOCKED   leaves out what another transaction holds (SQLite has only one writer)
 
 The numbered list of tables is `migrations`; a room that needs one adds a step there.
 """
@@ -39,7 +39,7 @@ class Transaction(Protocol):
     async def executemany(self, sql: str, arguments: Iterable[Sequence[Argument]]) -> None:
         """Run one statement for each row of arguments. Raises Unreachable.
 
-        Writes that several processes make at once are sorted by key, so that none waits on another in a circle.
+        Rows that several processes write at once are sorted by key: none waits on another in a circle.
         """
 
 

@@ -7,26 +7,30 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a database's own words are for those that our statements and tables use."""
+    """A database's own words for what our statements and tables say."""
 
     parameter: str
     """What stands for `$1`."""
     rows: str
-    """What unfolds the parameter that `bulk` made."""
+    """What stands for `rows($1)`: it unfolds the parameter that `bulk` made."""
     skip_locked: str
+    """What stands for `FOR UPDATE SKIP LOCKED`."""
     key: str
-    """A text column compared code by code, whatever the database's language is."""
+    """Type of a text column compared code by code, whatever the database's language is."""
+    bytes: str
+    """Type of a column of bytes."""
     serial: str
-    """A primary key that counts up."""
+    """Type of a primary key that counts up."""
     clustered: str
     """Ends a CREATE TABLE whose rows are best kept in the order of their primary key."""
 
 
 SQLITE = Dialect(
     parameter=r"?\1",
-    rows=r"json_each(?\1)",
+    rows=r"json_each($\1)",
     skip_locked="",
     key="text",
+    bytes="blob",
     serial="integer PRIMARY KEY AUTOINCREMENT",
     clustered="WITHOUT ROWID",
 )
@@ -36,26 +40,24 @@ POSTGRES = Dialect(
     rows=r"jsonb_array_elements($\1::jsonb)",
     skip_locked="FOR UPDATE SKIP LOCKED",
     key='text COLLATE "C"',
+    bytes="bytea",
     serial="bigserial PRIMARY KEY",
     clustered="",
 )
 
 _ROWS = re.compile(r"\brows\(\$(\d+)\)")
-_PARAMETER = re.compile(r"\$(\d+)(?!::jsonb)")
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 @lru_cache(maxsize=256)
 def statement(sql: str, dialect: Dialect) -> str:
     """Return the statement as that database reads it."""
-    sql = _ROWS.sub(dialect.rows, sql)
-    sql = _PARAMETER.sub(dialect.parameter, sql)
-    return sql.replace("SKIP LOCKED", dialect.skip_locked) if dialect is SQLITE else _locking(sql)
+    sql = _PARAMETER.sub(dialect.parameter, _ROWS.sub(dialect.rows, sql))
+    return sql.replace("FOR UPDATE SKIP LOCKED", dialect.skip_locked)
 
 
 def table(sql: str, dialect: Dialect) -> str:
-    """Return a step's statement with `{key}`, `{serial}` and `{clustered}` filled in."""
-    return sql.format(key=dialect.key, serial=dialect.serial, clustered=dialect.clustered)
-
-
-def _locking(sql: str) -> str:
-    return sql.replace("SKIP LOCKED", POSTGRES.skip_locked)
+    """Return a migration's statement with `{key}`, `{bytes}`, `{serial}` and `{clustered}` filled in."""
+    return sql.format(
+        key=dialect.key, bytes=dialect.bytes, serial=dialect.serial, clustered=dialect.clustered
+    )

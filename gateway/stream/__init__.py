@@ -54,7 +54,7 @@ class Mark(NamedTuple):
 class Backlog(NamedTuple):
     """What a group has not done yet."""
 
-    count: int
+    count: int  # type: ignore[assignment] # hides tuple.count, which nobody wants of it
     oldest_age: float
     """Seconds since the oldest of them was appended; 0 with nothing left."""
 

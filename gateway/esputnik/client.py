@@ -1,0 +1,114 @@
+"""The calls: one HTTP session to one site's tracker and API."""
+
+import base64
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
+from yarl import URL
+
+from gateway.esputnik.answers import Answer, classify, whole_number
+from gateway.esputnik.errors import EsputnikError, Unavailable
+
+BODY_BYTES = 64 * 1024
+"""How much of an answer is read; more than that is no answer of eSputnik's."""
+
+_HEADERS = {
+    "Content-Type": "application/json; charset=UTF-8",
+    "Accept": "application/json",
+    "User-Agent": "esputnik-gateway",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """Whose key it is."""
+
+    organisation: str | None
+    org_id: int | None
+
+
+class EsputnikClient:
+    """Asks eSputnik on behalf of one site; an async context manager.
+
+    Every call raises an EsputnikError unless eSputnik took what was sent, within `timeout` seconds in all,
+    waiting for one of the `connections` included. Nothing is sent twice, redirects are not followed and
+    proxies of the environment are not used: the key goes where it was told to and nowhere else.
+    """
+
+    def __init__(
+        self, *, tracker_url: str, api_url: str, api_key: str, timeout: float, connections: int
+    ) -> None:
+        self._tracker = URL(tracker_url)
+        self._api = URL(api_url.rstrip("/"))
+        # Any user name will do, the key is the password (docs page 29187720564, Getting started with the API).
+        basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
+        self._authorization = {"Authorization": f"Basic {basic}"}
+        # aiohttp rounds waits above this threshold up to whole seconds; a promise in seconds is none then.
+        self._timeout = ClientTimeout(total=timeout, ceil_threshold=timeout + 1)
+        self._connections = connections
+        self._session: ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"<EsputnikClient {self._tracker.host} {self._api.host}>"
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(limit=self._connections, keepalive_timeout=30),
+            cookie_jar=DummyCookieJar(),
+            headers=_HEADERS,
+            timeout=self._timeout,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def track(self, body: bytes, request_id: str) -> Answer:
+        """Give the tracker one event in its REST form: a JSON object with GeneralInfo and the event's block.
+
+        The key stays at home: the tracker needs no authentication (RESTDOC, "How to transfer website behavior
+        data through REST API"; the OpenCart plugin sends none).
+        """
+        return await self._ask("POST", self._tracker, {"X-Request-Id": request_id}, body)
+
+    async def add_contact(self, body: bytes, request_id: str) -> Answer:
+        """Create or update one contact; the answer's field `id` is eSputnik's own id of it.
+
+        `body` is the JSON object of docs.reteno.com/reference/addcontact-1 (`POST /v1/contact`).
+        """
+        headers = {"X-Request-Id": request_id, **self._authorization}
+        return await self._ask("POST", self._api / "v1" / "contact", headers, body)
+
+    async def account_info(self) -> AccountInfo:
+        """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""
+        answer = await self._ask("GET", self._api / "v1" / "account" / "info", self._authorization)
+        organisation = answer.field("organisationName")
+        return AccountInfo(
+            organisation if isinstance(organisation, str) else None, whole_number(answer.field("orgId"))
+        )
+
+    async def _ask(self, method: str, url: URL, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the client is used outside `async with`")
+        try:
+            async with self._session.request(
+                method, url, headers=headers, data=body, allow_redirects=False
+            ) as response:
+                received = await _start_of(response.content)
+            outcome = classify(response.status, response.headers, received, time.time())
+        except (ClientError, TimeoutError, OSError) as problem:
+            # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
+            outcome = Unavailable(f"no answer: {type(problem).__name__}")
+        if isinstance(outcome, EsputnikError):
+            raise outcome
+        return outcome
+
+
+async def _start_of(content: StreamReader) -> bytes:
+    received = b""
+    while len(received) < BODY_BYTES and (part := await content.read(BODY_BYTES - len(received))):
+        received += part
+    return received

@@ -1,0 +1,87 @@
+"""The tables of the shared database, as a numbered list of steps that is applied at start.
+
+A step that has been released is never edited; a change is a new step at the end. `{key}`, `{bytes}`,
+`{serial}` and `{clustered}` are told apart in `dialect`. Times are milliseconds since 1970, UTC.
+"""
+
+from dataclasses import dataclass
+
+from gateway.errors import ConfigError
+from gateway.store import Transaction
+from gateway.store.dialect import Dialect, table
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of the tables; its number is its place in the list, from 1."""
+
+    what: str
+    statements: tuple[str, ...]
+
+
+STEPS = (
+    Step(
+        # identity: the facts that links are derived from. Rows are only ever added, so that workers and
+        # orders of arrival cannot disagree; see gateway.identity.facts.
+        "sightings of owners on cookies, and contact keys with the customer first seen with each",
+        (
+            """CREATE TABLE sightings (
+                site {key} NOT NULL, cookie {key} NOT NULL, at bigint NOT NULL, event_id {key} NOT NULL,
+                owner {key} NOT NULL,
+                PRIMARY KEY (site, cookie, at, event_id, owner)) {clustered}""",
+            "CREATE INDEX sightings_by_owner ON sightings (site, owner, cookie)",
+            """CREATE TABLE contact_keys (
+                site {key} NOT NULL, contact {key} NOT NULL,
+                owner {key} NOT NULL, at bigint NOT NULL, event_id {key} NOT NULL,
+                PRIMARY KEY (site, contact)) {clustered}""",
+            # Covering: without statistics SQLite would rather read a whole site by its primary key.
+            "CREATE INDEX contact_keys_by_owner ON contact_keys (site, owner, contact, at, event_id)",
+        ),
+    ),
+    Step(
+        # identity: which record holds a caller's own id, so that any other is known as its repeat.
+        "ids that callers chose, and the position of the record that holds each",
+        (
+            """CREATE TABLE caller_ids (
+                site {key} NOT NULL, event_id {key} NOT NULL,
+                position text NOT NULL, accepted_at bigint NOT NULL,
+                PRIMARY KEY (site, event_id)) {clustered}""",
+            "CREATE INDEX caller_ids_by_age ON caller_ids (accepted_at)",
+        ),
+    ),
+    Step(
+        # delivery: what eSputnik refused for good. `answer` is short and masked, `record` as in the stream.
+        "dead letters",
+        (
+            """CREATE TABLE dead_letters (
+                id {serial}, event_id {key} NOT NULL UNIQUE, site {key} NOT NULL, type text NOT NULL,
+                reason text NOT NULL, status integer, answer text, record {bytes} NOT NULL,
+                first_at bigint NOT NULL, last_at bigint NOT NULL)""",
+            "CREATE INDEX dead_letters_by_site ON dead_letters (site, last_at)",
+        ),
+    ),
+)
+
+
+async def migrate(transaction: Transaction, dialect: Dialect) -> None:
+    """Apply the steps that this database lacks; the transaction's lock keeps other processes waiting.
+
+    Raises ConfigError where a newer version has applied steps that this one does not know.
+    """
+    await transaction.execute(
+        "CREATE TABLE IF NOT EXISTS schema_steps (number integer PRIMARY KEY, what text)"
+    )
+    ((applied,),) = await transaction.fetch("SELECT coalesce(max(number), 0) FROM schema_steps")
+    if applied > len(STEPS):
+        raise ConfigError(
+            [
+                f"links: a newer version of the gateway has been at work in this database (its tables are at "
+                f"step {applied}, this version knows {len(STEPS)}); run that version or a later one"
+            ]
+        )
+    for number, step in enumerate(STEPS[applied:], applied + 1):
+        for sql in step.statements:
+            await transaction.execute(table(sql, dialect))
+        await transaction.execute(
+            "INSERT INTO schema_steps (number, what) VALUES ($1, $2)", number, step.what
+        )

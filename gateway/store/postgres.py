@@ -1,0 +1,158 @@
+"""The shared database as PostgreSQL, through asyncpg: many processes on many machines."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import asyncpg
+
+from gateway.errors import ConfigError, Unreachable
+from gateway.store import Argument, Row
+from gateway.store.dialect import POSTGRES, statement
+from gateway.store.migrations import migrate
+
+_CONNECTIONS = 8
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 10
+"""How long one statement may take before the database counts as away."""
+_MIGRATE_SECONDS = 600
+"""How long another process may migrate before we stop waiting for it."""
+_MIGRATION_LOCK = 0x65537075746E696B
+"""Number of the advisory lock under which the tables are changed; any number that nobody else uses."""
+
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # with wrong passwords among them
+    asyncpg.InvalidCatalogNameError,
+)
+"""The server is there and does not let us in: a mistake in the configuration when we start."""
+
+_AWAY = (
+    OSError,  # with TimeoutError among them
+    asyncpg.InterfaceError,  # the connection is closed under our hands
+    asyncpg.InternalClientError,  # it broke in mid-answer
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement cancelled
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.TransactionRollbackError,  # deadlock: asked again, it goes through
+    asyncpg.ReadOnlySQLTransactionError,  # failed over; this one is a standby now
+    *_REFUSED,
+)
+"""Failures that pass by themselves or by an operator's hand: all of the work may be done again."""
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """A pool of connections that recovers by itself; see `gateway.store.Store`."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
+        """Begin a transaction on a connection of the pool."""
+        connection = await _answered(self._pool.acquire(timeout=_CONNECT_SECONDS))
+        try:
+            await _answered(connection.execute("BEGIN"))
+            yield PostgresTransaction(connection)
+            await _answered(connection.execute("COMMIT"))
+        except Exception as problem:
+            await _roll_back(connection, sound=not isinstance(problem, Unreachable))
+            raise
+        except BaseException:
+            await _roll_back(connection, sound=False)
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Release the connections."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+class PostgresTransaction:
+    """See `gateway.store.Transaction`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def fetch(self, sql: str, *arguments: Argument) -> Sequence[Row]:
+        """Return every row of the answer."""
+        rows: Sequence[Row] = await _answered(self._connection.fetch(statement(sql, POSTGRES), *arguments))
+        return rows
+
+    async def execute(self, sql: str, *arguments: Argument) -> None:
+        """Run one statement."""
+        await _answered(self._connection.execute(statement(sql, POSTGRES), *arguments))
+
+    async def lock(self, number: int, seconds: float) -> None:
+        """Return when nobody else holds that advisory lock; the end of the transaction frees it."""
+        await _answered(self._connection.execute(f"SELECT pg_advisory_xact_lock({number})", timeout=seconds))
+
+    async def executemany(self, sql: str, arguments: Iterable[Sequence[Argument]]) -> None:
+        """Run one statement for each row of arguments."""
+        await _answered(self._connection.executemany(statement(sql, POSTGRES), arguments))
+
+
+async def open_postgres(url: str) -> PostgresStore:
+    """Connect, and bring the tables up to date under an advisory lock."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=_CONNECTIONS,
+        timeout=_CONNECT_SECONDS,
+        command_timeout=_ANSWER_SECONDS,
+        reset=_nothing_to_reset,
+        # Compiling our short statements takes longer than running them.
+        server_settings={"jit": "off", "application_name": "esputnik-gateway"},
+    )
+    store = PostgresStore(pool)
+    try:
+        await _answered(pool)
+        async with store.transaction() as transaction:
+            await transaction.lock(_MIGRATION_LOCK, _MIGRATE_SECONDS)
+            await migrate(transaction, POSTGRES)
+    except BaseException as problem:
+        await store.close()
+        if isinstance(problem, ValueError) or isinstance(problem.__cause__, _REFUSED):
+            raise ConfigError([f"links.url: {_why_refused(problem)}"]) from None
+        raise
+    return store
+
+
+def _why_refused(problem: BaseException) -> str:
+    """Return a sentence without what the URL holds, which may be a password."""
+    if isinstance(problem.__cause__, asyncpg.InvalidCatalogNameError):
+        return "PostgreSQL has no database of that name"
+    if isinstance(problem.__cause__, _REFUSED):
+        return "PostgreSQL does not take that user and password"
+    return "is not the address of a PostgreSQL database (postgresql://user:password@host:port/name)"
+
+
+async def _answered(work: Awaitable[T]) -> T:
+    """Return what the database answers. Raises Unreachable where it is away."""
+    try:
+        return await work
+    except ValueError:  # a bad URL or argument, which asyncpg counts among its InterfaceErrors
+        raise
+    except _AWAY as problem:
+        raise Unreachable(f"PostgreSQL does not answer: {type(problem).__name__}") from problem
+
+
+async def _roll_back(connection: Any, sound: bool) -> None:
+    """Undo the transaction; a connection whose state is not known is thrown away, which undoes it too."""
+    if sound:
+        with suppress(Unreachable):
+            await _answered(connection.execute("ROLLBACK"))
+            return
+    with suppress(asyncpg.InterfaceError):  # the pool has already noticed
+        connection.terminate()
+
+
+async def _nothing_to_reset(_connection: Any) -> None:
+    """Save the round trip by which asyncpg clears session state: our transactions leave none."""
