@@ -2,7 +2,7 @@
 
 The path of one event
     store ─POST─▶ ingest ─▶ validation ─▶ stream.append ─▶ 202, one result per event
-                                              │  the durable line: before it a client waits, after it nobody does
+                                              │  the durable line: after it nobody waits
                                               ▼
                        topic events ─▶ identity: stitch ─▶ topic stitched.<site> ─▶ delivery ─▶ eSputnik
                                                                                       └─▶ dead letters
@@ -10,14 +10,18 @@ The path of one event
 `flow` tells it in two functions. The stages know nothing of each other; `app` wires them.
 
 The rooms
-    ingest      HTTP in: routes, bodies, keys, replies        stream    the durable log: SQLite or Kafka
-    validation  schemas, repairs, precise errors              store     the shared database: SQLite or PostgreSQL
-    identity    which customer is behind this cookie          esputnik  client of eSputnik's API, nothing of ours
-    delivery    pace, retry, order, dead letters              sandbox   a stand-in eSputnik, nothing of ours
+    ingest      HTTP in: routes, bodies, keys, replies
+    validation  schemas, repairs, precise errors
+    stream      the durable log: SQLite or Kafka
+    identity    which customer is behind this cookie
+    delivery    pace, retry, order, dead letters
+    esputnik    a client of eSputnik's API; imports nothing of ours
+    sandbox     a stand-in eSputnik; imports nothing of ours
+    store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 
 What may be lost, and where
     Nothing that was answered as accepted. Before the answer nothing is promised: a refused event, a request
-    answered 503, a connection that breaks before its answer. After it a record ends in exactly one of two ways:
+    answered 503, a connection that breaks before its answer. After it a record ends in one of two ways:
     eSputnik took it (at least once), or it is a dead letter with the reason. A repeat carries the same id.
 """

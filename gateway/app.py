@@ -34,6 +34,8 @@ from gateway.validation import Catalogue
 
 EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
+_STAGE_SECONDS = 5.0
+"""How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
 _DAY_MS = 24 * 3600 * 1000
 
 _log = structlog.get_logger()
@@ -69,7 +71,7 @@ class Gateway:
         return self._server.port if self._server else 0
 
     async def start(self) -> None:
-        """Open every part; raises ConfigError or another GatewayError with a sentence where one cannot run."""
+        """Open every part; raises GatewayError with a sentence where one cannot run."""
         try:
             await self._open()
         except BaseException:
@@ -171,12 +173,8 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-_STAGE_SECONDS = 5.0
-"""How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
-
-
 def stitched_topic(site: str) -> str:
-    """Return the topic of a site's stitched records; each site has its own, so that it holds up only itself."""
+    """Return the topic of a site's stitched records: each has its own, so that it holds up only itself."""
     return f"stitched.{site}"
 
 

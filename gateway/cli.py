@@ -1,10 +1,9 @@
 """The command line: one command per mode, and what an operator needs besides."""
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
@@ -20,6 +19,8 @@ ConfigFile = Annotated[
         "--config", "-c", envvar="GATEWAY_CONFIG", help="TOML file; see the README.", show_default=False
     ),
 ]
+
+T = TypeVar("T")
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")

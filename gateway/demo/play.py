@@ -20,7 +20,7 @@ from gateway.stream.kafka_topics import create_topics
 
 
 async def play(stay: bool, kafka: bool) -> int:
-    """Play the story and print it; return 0 only if all of it arrived, in order and about the right person."""
+    """Play the story and print it; return 0 only if all of it arrived, in order, about the right person."""
     console = Console(width=None if Console().is_terminal else 150)
     set_up(Logs(format="console", level="warning"))
     async with AsyncExitStack() as stack:

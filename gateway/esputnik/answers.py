@@ -40,9 +40,9 @@ class Answer:
 def classify(status: int, headers: Mapping[str, str], body: bytes, now: float) -> Answer | EsputnikError:
     """Return the answer, or the error that the caller raises.
 
-    `headers` is looked up case-insensitively by its own means; `now` is seconds since 1970. Statuses mean what
-    the vendor's reference pages say (docs.reteno.com/reference/addcontact-1); where they are silent, an answer
-    that is not about the request itself (3xx, 5xx) counts as no answer.
+    `headers` ignores case when it is asked; `now` is seconds since 1970. Statuses mean what the vendor's
+    reference pages say (docs.reteno.com/reference/addcontact-1); where they are silent, an answer that is not
+    about the request itself (3xx, 5xx) counts as no answer.
     """
     if 200 <= status < 300:
         return _taken(status, body)
@@ -62,10 +62,10 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now: float) -
 
 def _taken(status: int, body: bytes) -> Answer | Refused:
     """Read a 2xx, which may be a refusal in disguise: one with `errors` or `errorMessage` in it."""
-    answer = Answer(status, body)
-    if body and (answer.field("errors") or answer.field("errorMessage")):
+    document = _document(body)
+    if isinstance(document, dict) and (document.get("errors") or document.get("errorMessage")):
         return Refused(f"eSputnik answered {status} with errors", status=status, said=words(body))
-    return answer
+    return Answer(status, body)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -113,7 +113,7 @@ def _messages(document: dict[str, Any]) -> list[str]:
 
 
 def elements(value: Any) -> list[Any]:
-    """Return a list whichever way it came: a list of one element comes as that element, an empty one as None."""
+    """Return a list, whichever way it came: one of a single element comes as that element, bare."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -42,7 +42,7 @@ class EsputnikClient:
     ) -> None:
         self._tracker = URL(tracker_url)
         self._api = URL(api_url.rstrip("/"))
-        # Any user name will do, the key is the password (docs page 29187720564, Getting started with the API).
+        # The key is the password of any user (docs page 29187720564, Getting started with the API).
         basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
         self._authorization = {"Authorization": f"Basic {basic}"}
         # aiohttp rounds waits above this threshold up to whole seconds; a promise in seconds is none then.

@@ -7,7 +7,7 @@
     │   └── Repeated  an identical request was taken within the last minute
     └── KeyRefused    stop this site until somebody has repaired its key
 
-What eSputnik said stands in `said` and never in the message: it may quote the person whom a request was about.
+What eSputnik said stands in `said`, never in the message: it may quote the person whom a request is about.
 """
 
 

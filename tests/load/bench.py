@@ -5,7 +5,6 @@ every server in turn; the count in the topic is held against the count accepted.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import random
@@ -162,14 +161,18 @@ async def run(scale: float) -> list[Row]:
         await admin.create_topics([NewTopic(name, rivals.PARTITIONS, 1) for name in ("naive", "sketch")])
         await admin.close()
         path = config(Path(folder), broker.address, free_port(), free_port())
-        subprocess.run([sys.executable, "-m", "gateway", "topics", "create", "--config", str(path)], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "gateway", "topics", "create", "--config", str(path)], check=True
+        )
         for kind in KINDS:
             rows += await measure(kind, Path(folder), broker.address, shapes)
     return rows
 
 
 def show(rows: list[Row]) -> None:
-    table = Table("events a request", "server", "events/s", "CPU us/event", "of the sketch", "p50 ms", "p99 ms")
+    table = Table(
+        "events a request", "server", "events/s", "CPU us/event", "of the sketch", "p50 ms", "p99 ms"
+    )
     for batch in sorted({row.batch for row in rows}):
         sketch = next(row for row in rows if row.batch == batch and row.server == "sketch")
         for row in rows:

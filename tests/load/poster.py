@@ -66,7 +66,9 @@ class Outcome:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, requests: list[bytes], budget: list[int], outcome: Outcome, done: asyncio.Future) -> None:
+    def __init__(
+        self, requests: list[bytes], budget: list[int], outcome: Outcome, done: asyncio.Future
+    ) -> None:
         self.requests, self.budget, self.outcome, self.done = requests, budget, outcome, done
         self.buffer = b""
         self.sent_at = 0.0

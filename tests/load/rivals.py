@@ -1,4 +1,4 @@
-"""What the gateway is measured against, each a server of its own: `python -m tests.load.rivals KIND PORT BROKERS`.
+"""What the gateway is measured against: `python -m tests.load.rivals KIND PORT BROKERS`.
 
 floor   a bare aiohttp handler that parses with orjson and answers 202
 naive   aiohttp, `send_and_wait` per event

@@ -15,7 +15,9 @@ from gateway.sandbox import Sandbox
 KEY = "shop-key"
 
 
-def event(name: str = "PageView", block: Any = None, cookie: str | None = "c-1", **info: Any) -> dict[str, Any]:
+def event(
+    name: str = "PageView", block: Any = None, cookie: str | None = "c-1", **info: Any
+) -> dict[str, Any]:
     """Return an event of site `shop` in eSputnik's REST form."""
     general = {"eventName": name, "siteId": "shop", "datetime": int(time.time() * 1000), **info}
     if cookie is not None:
@@ -32,7 +34,11 @@ def cart(quantity: int = 1, **of: Any) -> dict[str, Any]:
 
 def settings(tmp_path: Path, sandbox: Sandbox, **changes: Any) -> Config:
     """Return the configuration of a shop whose eSputnik is the sandbox."""
-    outgoing = {"tracker_url": f"{sandbox.url}/api/v2", "api_url": f"{sandbox.url}/api", "api_key": "sandbox-key"}
+    outgoing = {
+        "tracker_url": f"{sandbox.url}/api/v2",
+        "api_url": f"{sandbox.url}/api",
+        "api_key": "sandbox-key",
+    }
     values: dict[str, Any] = {
         "listen": {"port": 0, "metrics_port": 0},
         "stream": {"path": tmp_path / "stream.db", "append_seconds": 5},
@@ -58,7 +64,9 @@ class Shop:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.gateway.port}"
 
-    async def post(self, body: Any, path: str = "/v1/events", key: str | None = KEY, **headers: str) -> tuple[int, Any]:
+    async def post(
+        self, body: Any, path: str = "/v1/events", key: str | None = KEY, **headers: str
+    ) -> tuple[int, Any]:
         """Post JSON (or bytes as they are); return the status and the answer's JSON."""
         if key is not None:
             headers.setdefault("X-Api-Key", key)

@@ -27,7 +27,11 @@ async def test_one_event_is_answered_202_with_one_result(shop: Shop):
 async def test_a_batch_has_one_result_per_event_in_its_order(shop: Shop):
     status, answer = await shop.post([event(), cart(0), event(cookie="c-2")])
     assert status == 207
-    assert [(r["index"], r["status"]) for r in answer["results"]] == [(0, "accepted"), (1, "refused"), (2, "accepted")]
+    assert [(r["index"], r["status"]) for r in answer["results"]] == [
+        (0, "accepted"),
+        (1, "refused"),
+        (2, "accepted"),
+    ]
 
 
 async def test_a_refusal_names_pointer_and_rule(shop: Shop):
@@ -93,7 +97,9 @@ async def test_a_body_that_cannot_be_used_is_a_problem_detail_and_the_process_li
     assert (await shop.post(event()))[0] == 202
 
 
-@pytest.mark.parametrize("item", [None, 1, "text", [], {}, {"GeneralInfo": None}, {"GeneralInfo": {"eventName": 5}}])
+@pytest.mark.parametrize(
+    "item", [None, 1, "text", [], {}, {"GeneralInfo": None}, {"GeneralInfo": {"eventName": 5}}]
+)
 async def test_a_stray_value_in_a_batch_is_refused_alone(shop: Shop, item):
     status, answer = await shop.post([event(), item])
     assert status == 207
@@ -134,7 +140,14 @@ async def test_the_link_message_finds_its_open_site_by_the_organisation(shop: Sh
 
 
 async def test_a_plugin_log_is_taken_and_set_aside(shop: Shop):
-    log = {"orgId": 7, "typeCMS": "shopify", "errorMessage": "no", "data": {}, "message": "m", "log_level": "error"}
+    log = {
+        "orgId": 7,
+        "typeCMS": "shopify",
+        "errorMessage": "no",
+        "data": {},
+        "message": "m",
+        "log_level": "error",
+    }
     status, answer = await shop.post(log, path="/api/v2", key=None)
     assert status == 200
     assert answer["results"][0]["warnings"][0]["code"] == "not_forwarded"
@@ -183,7 +196,9 @@ async def test_the_contract_and_the_probes_answer(shop: Shop, path):
     assert (await shop.get(path))[0] == 200
 
 
-@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/v1/schemas/Nothing", 404), ("/v1/events", 405)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/nowhere", 404), ("/v1/schemas/Nothing", 404), ("/v1/events", 405)]
+)
 async def test_a_wrong_path_or_method_is_a_problem_detail(shop: Shop, path, status):
     answered, problem = await shop.get(path)
     assert (answered, problem["status"]) == (status, status)
@@ -197,7 +212,9 @@ async def test_the_docs_page_is_served(shop: Shop):
 
 async def test_a_body_that_does_not_arrive_in_time_is_a_408(shop: Shop):
     reader, writer = await asyncio.open_connection("127.0.0.1", shop.gateway.port)
-    writer.write(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: 100\r\n\r\n{")
+    writer.write(
+        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: 100\r\n\r\n{"
+    )
     head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
     assert b" 408 " in head
     writer.close()
@@ -207,7 +224,10 @@ async def arrived(shop: Shop, count: int) -> list[dict]:
     """Return what the tracker has taken once it is that many; raises TimeoutError when it never is."""
     async with asyncio.timeout(20):
         while True:
-            async with aiohttp.ClientSession() as http, http.get(f"{shop.sandbox.url}/_sandbox/requests") as answer:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"{shop.sandbox.url}/_sandbox/requests") as answer,
+            ):
                 requests = (await answer.json())["requests"]
             if len(requests) >= count:
                 return requests

@@ -25,9 +25,9 @@ def test_basic_takes_any_user_and_the_key_as_password(user):
     assert Keys(SITES).site(basic(user, "ключ-два")) == "two"
 
 
-@pytest.mark.parametrize("headers", [{"Authorization": "Bearer key-one"}, {"authorization": "bearer  key-one "}])
-def test_a_bearer_token_is_a_key(headers):
-    assert Keys(SITES).site({"Authorization": next(iter(headers.values()))}) == "one"
+@pytest.mark.parametrize("header", ["Bearer key-one", "bearer  key-one "])
+def test_a_bearer_token_is_a_key(header):
+    assert Keys(SITES).site({"Authorization": header}) == "one"
 
 
 def test_x_api_key_is_a_key_and_wins():

@@ -29,7 +29,13 @@ ENCODERS = {
     "deflate": zlib.compress,
     "zstd": zstandard.ZstdCompressor().compress,
 }
-VARIANTS = [*ENCODERS.items(), ("deflate", raw_deflate), ("zstd", zstd_without_size), ("x-gzip", gzip.compress)]
+VARIANTS = [
+    *ENCODERS.items(),
+    ("deflate", raw_deflate),
+    ("zstd", zstd_without_size),
+    ("x-gzip", gzip.compress),
+]
+DAMAGES = [lambda data: data[:-3], lambda data: data[: len(data) // 2], lambda data: b"{}"]
 
 
 @pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
@@ -50,7 +56,7 @@ def test_a_body_of_exactly_the_limit_passes(encoding, encode):
 
 
 @pytest.mark.parametrize(("encoding", "encode"), VARIANTS)
-@pytest.mark.parametrize("damage", [lambda data: data[:-3], lambda data: data[: len(data) // 2], lambda data: b"{}"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_or_truncated_bytes_are_a_400(encoding, encode, damage):
     with pytest.raises(Problem) as refused:
         decompress(damage(encode(TEXT)), encoding, LIMIT)
@@ -69,7 +75,7 @@ def test_no_bytes_break_decompression(raw, encoding):
     try:
         assert len(decompress(raw, encoding, LIMIT)) <= LIMIT
     except Problem as problem:
-        assert problem.status in (400, 413)
+        assert problem.status in (400, 413)  # noqa: PT017 - or it comes back within the limit
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load
+from gateway.config import SITE_SHORTCUT, load
 from gateway.errors import ConfigError
 
 README_FILE = """
@@ -32,7 +32,7 @@ api_key = "sandbox-key"
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("GATEWAY_CONFIG", "GATEWAY_SITES", "GATEWAY_SITE_ID", "GATEWAY_SITE_KEY", "GATEWAY_ESPUTNIK_KEY"):
+    for name in ("GATEWAY_CONFIG", "GATEWAY_SITES", *SITE_SHORTCUT):
         monkeypatch.delenv(name, raising=False)
 
     def write(text: str) -> Path:
@@ -62,7 +62,8 @@ def test_the_environment_wins_over_the_file(file, monkeypatch):
 
 
 def test_sites_come_from_one_json_variable(file, monkeypatch):
-    monkeypatch.setenv("GATEWAY_SITES", json.dumps([{"id": "a", "keys": ["key-a"]}, {"id": "b", "tracker": "open"}]))
+    sites = [{"id": "a", "keys": ["key-a"]}, {"id": "b", "tracker": "open"}]
+    monkeypatch.setenv("GATEWAY_SITES", json.dumps(sites))
     assert [site.id for site in load().sites] == ["a", "b"]
 
 
@@ -84,15 +85,19 @@ def test_without_anything_the_missing_variables_are_named(file, monkeypatch):
 
 def test_every_mistake_is_named_at_once_with_its_place(file):
     text = README_FILE.replace("port = 8080", "port = 80800").replace('"UA"', '"Ukraine"') + "colour = 1\n"
-    found = mistakes(file(text))
-    assert [mistake.partition(":")[0] for mistake in found] == ["listen.port", "sites[0].country", "sites[0].colour"]
+    places = [mistake.partition(":")[0] for mistake in mistakes(file(text))]
+    assert places == ["listen.port", "sites[0].country", "sites[0].colour"]
 
 
 @pytest.mark.parametrize(
     ("change", "place"),
     [
         (('kind = "sqlite"', 'kind = "kafka"'), "brokers"),
-        (('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nreplication = 1\nmin_insync = 1'), "dev = true"),
+        (
+            ('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nreplication = 1'),
+            "min_insync is larger",
+        ),
+        (('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nmin_insync = 1'), "dev = true"),
         (("sqlite:data", "mysql://data"), "links.url"),
         (("http://127.0.0.1:8090/api/v2", "ftp://shop"), "sites[0].tracker_url"),
         (('keys = ["demo-key"]', ""), "sites[0]"),
@@ -116,7 +121,7 @@ def test_a_secret_file_that_is_not_there_is_named(file):
 
 
 def test_no_mistake_repeats_a_value_that_may_be_a_secret(file):
-    text = README_FILE.replace('keys = ["demo-key"]', 'keys = "s3cret-value"').replace("sqlite:", "s3cret-value:")
+    text = README_FILE.replace('["demo-key"]', '"s3cret-value"').replace("sqlite:", "s3cret-value:")
     assert "s3cret-value" not in " ".join(mistakes(file(text)))
 
 

@@ -1,0 +1,97 @@
+"""A shop to play identity stories with: its events, their positions in the stream, its links."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from gateway.event import Record, lane_of
+from gateway.identity.links import links_of_cookie
+from gateway.identity.rules import Link, StitchSettings
+from gateway.identity.stitcher import Stitched, Stitcher
+from gateway.store import Store
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+NOON = 1_790_000_000_000
+SETTINGS = StitchSettings(link_age_ms=30 * DAY)
+
+Entry = tuple[str, Record]
+
+
+def event(
+    number: int,
+    at: int = 0,
+    *,
+    cookie: str | None = "C",
+    customer: str | None = None,
+    email: str | None = None,
+    phone: str | None = None,
+    site: str = "shop",
+    kind: str = "PageView",
+    late: int = 0,
+    caller_id: bool = False,
+    info: dict[str, Any] | None = None,
+) -> Record:
+    """Return an event that happened `at` ms after noon and came `late` ms after that."""
+    says = {"cookies": {"sc": cookie}, "externalCustomerId": customer, "user_email": email, "user_phone": phone}
+    general = {"eventName": kind, "siteId": site} | {name: value for name, value in says.items() if value}
+    event_id = f"0199{number:04x}-0000-7000-8000-{number:012x}"
+    return Record(
+        id=event_id,
+        site=site,
+        type=kind,
+        lane=lane_of(site, cookie, customer, email, phone, event_id),
+        cookie=cookie,
+        customer=customer,
+        email=email,
+        phone=phone,
+        occurred_at=NOON + at,
+        accepted_at=NOON + at + late,
+        body=orjson.dumps({"GeneralInfo": general if info is None else info, kind: {}}),
+        caller_id=caller_id,
+    )
+
+
+def placed(records: Iterable[Record]) -> list[Entry]:
+    """Return the records with positions in the stream, one after another."""
+    return [(f"0:{offset}", record) for offset, record in enumerate(records)]
+
+
+def info(stitched: Stitched) -> dict[str, Any]:
+    """Return GeneralInfo as it goes on to eSputnik."""
+    assert stitched.record is not None
+    general: dict[str, Any] = orjson.loads(stitched.record.body)["GeneralInfo"]
+    return general
+
+
+class Shop:
+    """Brings events to a stitcher, in one batch or several."""
+
+    def __init__(self, store: Store, *sites: str, staying: frozenset[str] = frozenset()) -> None:
+        self.store = store
+        self.stitcher = Stitcher(store, dict.fromkeys(sites or ("shop",), SETTINGS), staying)
+        self._offset = 0
+
+    async def post(self, *records: Record) -> list[Stitched]:
+        """Stitch the records as one batch at the next positions."""
+        entries = [(f"0:{offset}", record) for offset, record in enumerate(records, self._offset)]
+        self._offset += len(records)
+        return await self.stitcher.stitch(entries)
+
+    async def post_each(self, *records: Record) -> list[Stitched]:
+        """Stitch the records as a batch each."""
+        return [(await self.post(record))[0] for record in records]
+
+    async def links(self, cookie: str = "C", site: str = "shop") -> list[Link]:
+        """Return the cookie's links."""
+        return await links_of_cookie(self.store, site, cookie, SETTINGS)
+
+    async def owners(self, cookie: str = "C", site: str = "shop") -> list[tuple[str, int, int]]:
+        """Return owner, start and end of the cookie's links, in ms after noon."""
+        return [(link.owner, link.start - NOON, link.end - NOON) for link in await self.links(cookie, site)]
+
+
+def customers(stitched: Sequence[Stitched]) -> list[str | None]:
+    """Return the customer each record goes on with."""
+    return [outcome.record.customer if outcome.record else None for outcome in stitched]

@@ -1,0 +1,19 @@
+"""Settings for the Kafka that a test runs on."""
+
+import pytest
+
+from gateway.config import StreamSettings
+from gateway.demo.parts import Kafka
+
+
+@pytest.fixture
+def settings(kafka: Kafka, topic_prefix: str) -> StreamSettings:
+    """One node without replicas, four partitions, topics of this test's own."""
+    return StreamSettings(
+        kind="kafka",
+        brokers=[kafka.address],
+        topic_prefix=topic_prefix,
+        partitions=4,
+        replication=1,
+        min_insync=1,
+    )
