@@ -1,16 +1,17 @@
 """Who is next: records of one lane one at a time and in order, lanes side by side, all of them in fairness.
 
-A fixed number of workers share one queue of lanes that are ready. A lane is in it at most once, goes to its end
-after each delivery, and is put aside with a timer, holding no worker, while its first record has to wait.
+A fixed number of workers share one queue of lanes that are ready. A lane is in it at most once, goes to its
+end after each delivery, and is put aside with a timer, holding no worker, while its first record has to wait.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.delivery.marks import Progress
 from gateway.stream import Mark
+from gateway.stream.marks import Ranges
 
 T = TypeVar("T")
 
@@ -26,22 +27,21 @@ class Aside(NamedTuple):
 class _Lane(Generic[T]):
     """Records of one lane that are not done; the first one is the one being delivered."""
 
-    __slots__ = ("held", "items", "key", "partition", "timer", "worker")
+    __slots__ = ("items", "key", "partition", "timer", "worker")
 
     def __init__(self, partition: "_Partition[T]", key: str) -> None:
         self.partition = partition
         self.key = key
         self.items: deque[tuple[int, T]] = deque()
         self.timer: asyncio.TimerHandle | None = None
-        self.held = False
         self.worker: asyncio.Task[None] | None = None
 
 
 class _Partition(Generic[T]):
     """The lanes of one partition, as long as this process holds it."""
 
-    def __init__(self, number: int) -> None:
-        self.progress = Progress(number)
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.lanes: dict[str, _Lane[T]] = {}
         self.stopped = False
         self.landed = asyncio.Event()
@@ -89,8 +89,7 @@ class Lanes(Generic[T]):
         self._held: set[_Lane[T]] = set()
         self.news = asyncio.Event()
         """Set when something is done; whoever commits clears it."""
-        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Gets the exception of a worker that ended by one, which none should."""
+        self._problem: BaseException | None = None
 
     def start(self) -> None:
         """Start the workers."""
@@ -104,14 +103,22 @@ class Lanes(Generic[T]):
 
     def _dismiss(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (problem := task.exception()) and not self.broken.done():
-            self.broken.set_exception(problem)
+        if not task.cancelled():
+            self._problem = task.exception()
+
+    def check(self) -> None:
+        """Raise what a worker ended with, which none should."""
+        if self._problem is not None:
+            raise self._problem
+
+    def hold(self, partition: int, done: Ranges) -> None:
+        """Take a partition on where it is not held already; `done` is what its last mark said."""
+        if partition not in self._partitions:
+            self._partitions[partition] = _Partition(Progress(partition, done))
 
     def add(self, partition: int, offset: int, lane: str, item: T) -> None:
-        """Put a record at the end of its lane; offsets of a partition come in ascending order."""
-        holder = self._partitions.get(partition)
-        if holder is None:
-            holder = self._partitions[partition] = _Partition(partition)
+        """Put a record at the end of its lane; offsets of a partition held come in ascending order."""
+        holder = self._partitions[partition]
         holder.progress.take(offset)
         place = holder.lanes.get(lane)
         if place is None:
@@ -162,6 +169,7 @@ class Lanes(Generic[T]):
         """Stop every partition as `stop` does, then the workers."""
         marks = await self.stop(list(self._partitions), seconds)
         self.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         return marks
 
     def cancel(self) -> None:
@@ -175,22 +183,58 @@ class Lanes(Generic[T]):
             offset, item = lane.items[0]
             try:
                 aside = await self._deliver(item)
+                self._settle(lane, offset, aside)
             finally:
                 lane.worker = None
-            if aside is None:
-                self._done(lane, offset)
-            elif not lane.partition.stopped:
-                self._put_aside(lane, aside)
-            lane.partition.look_whether_landed()
+                lane.partition.look_whether_landed()
 
     async def _next(self) -> _Lane[T]:
         async with self._head_of_queue:
             while True:
-                await self._filled.wait()
+                while not self._ready:
+                    self._filled.clear()
+                    await self._filled.wait()
                 await self._turn()
-                while self._ready:
-                    lane = self._ready.popleft()
-                    if not lane.partition.stopped:
-                        lane.worker = asyncio.current_task()
-                        return lane
-                self._filled.clear()
+                lane = self._pop()
+                if lane is not None:
+                    lane.worker = asyncio.current_task()
+                    return lane
+
+    def _pop(self) -> _Lane[T] | None:
+        """Take the next lane out of the queue; those of stopped partitions are left there until here."""
+        while self._ready:
+            lane = self._ready.popleft()
+            if not lane.partition.stopped:
+                return lane
+        return None
+
+    def _settle(self, lane: _Lane[T], offset: int, aside: Aside | None) -> None:
+        partition = lane.partition
+        if aside is None:
+            lane.items.popleft()
+            partition.progress.done(offset)
+            self.news.set()
+        if partition.stopped:
+            return
+        if aside is not None:
+            self._put_aside(lane, aside)
+        elif lane.items:
+            self._queue(lane)
+        else:
+            del partition.lanes[lane.key]
+
+    def _queue(self, lane: _Lane[T]) -> None:
+        self._ready.append(lane)
+        self._filled.set()
+
+    def _put_aside(self, lane: _Lane[T], aside: Aside) -> None:
+        lane.timer = asyncio.get_running_loop().call_later(aside.seconds, self._wake, lane)
+        if aside.held:
+            self._held.add(lane)
+
+    def _wake(self, lane: _Lane[T]) -> None:
+        if lane.timer is not None:
+            lane.timer.cancel()
+            lane.timer = None
+        self._held.discard(lane)
+        self._queue(lane)

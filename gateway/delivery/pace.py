@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 BURST_SECONDS = 0.05
-"""How much of a second's requests the bucket holds; it is refilled that much slower, so that no second whatever
-sees more of them than the rate."""
+"""How much of a second's requests the bucket holds; it is refilled that much slower, so that no second
+whatever sees more of them than the rate."""
 CUT = 0.5
 """What is left of the pace after a 429."""
 RECOVERY_SECONDS = 100.0
@@ -19,7 +19,7 @@ LONGEST_PAUSE = 60.0
 class Pace:
     """Tells when the next request may go; one for each site.
 
-    `rate` is in requests a second for the whole site, `share` tells the part of it that is this process's now.
+    `rate` is in requests a second for the whole site, `share` tells the part of it that this process has.
     A 429 stops everything for a pause and then cuts the pace; afterwards it recovers slowly.
     """
 

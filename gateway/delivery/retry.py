@@ -60,9 +60,9 @@ def verdict(
 ) -> Delivered | Again | Dead:
     """Return what follows, and add to the effort where the failure `counts` against the record.
 
-    `draw` is a random number from 0 up to 1. A refused key and a 429 are about the site, not about the record:
-    the gates keep it waiting. An identical request within the last minute (409) was this event itself, sent
-    before an answer was lost or a process was killed: a tracking event carries its cookie and its milliseconds.
+    `draw` is a random number from 0 up to 1. A refused key and a 429 are about the site, not the record: the
+    gates keep it waiting. An identical request within a minute (409) was this event itself, sent before
+    an answer was lost or a process was killed: a tracking event carries its cookie and its milliseconds.
     """
     match problem:
         case None | Repeated():

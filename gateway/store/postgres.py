@@ -1,9 +1,9 @@
 """The shared database as PostgreSQL, through asyncpg: many processes on many machines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
@@ -40,8 +40,6 @@ _AWAY = (
 )
 """Failures that pass by themselves or by an operator's hand: all of the work may be done again."""
 
-T = TypeVar("T")
-
 
 class PostgresStore:
     """A pool of connections that recovers by itself; see `gateway.store.Store`."""
@@ -52,11 +50,11 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
         """Begin a transaction on a connection of the pool."""
-        connection = await _answered(self._pool.acquire(timeout=_CONNECT_SECONDS))
+        connection = await _answered(self._pool.acquire, timeout=_CONNECT_SECONDS)
         try:
-            await _answered(connection.execute("BEGIN"))
+            await _answered(connection.execute, "BEGIN")
             yield PostgresTransaction(connection)
-            await _answered(connection.execute("COMMIT"))
+            await _answered(connection.execute, "COMMIT")
         except Exception as problem:
             await _roll_back(connection, sound=not isinstance(problem, Unreachable))
             raise
@@ -83,20 +81,20 @@ class PostgresTransaction:
 
     async def fetch(self, sql: str, *arguments: Argument) -> Sequence[Row]:
         """Return every row of the answer."""
-        rows: Sequence[Row] = await _answered(self._connection.fetch(statement(sql, POSTGRES), *arguments))
+        rows: Sequence[Row] = await _answered(self._connection.fetch, statement(sql, POSTGRES), *arguments)
         return rows
 
     async def execute(self, sql: str, *arguments: Argument) -> None:
         """Run one statement."""
-        await _answered(self._connection.execute(statement(sql, POSTGRES), *arguments))
+        await _answered(self._connection.execute, statement(sql, POSTGRES), *arguments)
 
     async def lock(self, number: int, seconds: float) -> None:
         """Return when nobody else holds that advisory lock; the end of the transaction frees it."""
-        await _answered(self._connection.execute(f"SELECT pg_advisory_xact_lock({number})", timeout=seconds))
+        await _answered(self._connection.execute, f"SELECT pg_advisory_xact_lock({number})", timeout=seconds)
 
     async def executemany(self, sql: str, arguments: Iterable[Sequence[Argument]]) -> None:
         """Run one statement for each row of arguments."""
-        await _answered(self._connection.executemany(statement(sql, POSTGRES), arguments))
+        await _answered(self._connection.executemany, statement(sql, POSTGRES), arguments)
 
 
 async def open_postgres(url: str) -> PostgresStore:
@@ -113,7 +111,7 @@ async def open_postgres(url: str) -> PostgresStore:
     )
     store = PostgresStore(pool)
     try:
-        await _answered(pool)
+        await _answered(pool.__aenter__)
         async with store.transaction() as transaction:
             await transaction.lock(_MIGRATION_LOCK, _MIGRATE_SECONDS)
             await migrate(transaction, POSTGRES)
@@ -134,10 +132,10 @@ def _why_refused(problem: BaseException) -> str:
     return "is not the address of a PostgreSQL database (postgresql://user:password@host:port/name)"
 
 
-async def _answered(work: Awaitable[T]) -> T:
+async def _answered(ask: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
     """Return what the database answers. Raises Unreachable where it is away."""
     try:
-        return await work
+        return await ask(*arguments, **options)
     except ValueError:  # a bad URL or argument, which asyncpg counts among its InterfaceErrors
         raise
     except _AWAY as problem:
@@ -148,7 +146,7 @@ async def _roll_back(connection: Any, sound: bool) -> None:
     """Undo the transaction; a connection whose state is not known is thrown away, which undoes it too."""
     if sound:
         with suppress(Unreachable):
-            await _answered(connection.execute("ROLLBACK"))
+            await _answered(connection.execute, "ROLLBACK")
             return
     with suppress(asyncpg.InterfaceError):  # the pool has already noticed
         connection.terminate()

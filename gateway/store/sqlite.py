@@ -58,7 +58,7 @@ class SqliteStore:
         """Return what `work` returns in the store's own thread. Raises Unreachable where SQLite cannot."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.OperationalError as problem:
+        except (sqlite3.OperationalError, OSError) as problem:
             raise Unreachable(f"the SQLite store does not take it: {problem}") from problem
 
     def execute(self, sql: str, arguments: Sequence[Argument]) -> list[Any]:

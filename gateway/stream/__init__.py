@@ -27,6 +27,8 @@ class Chunk(NamedTuple):
 
     partition: int
     items: list[Item]
+    done: tuple[tuple[int, int], ...] = ()
+    """Ranges that the mark this reader started from says are done; they may lie beyond the items."""
 
 
 class Taken(NamedTuple):

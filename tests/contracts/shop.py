@@ -34,7 +34,12 @@ def event(
     info: dict[str, Any] | None = None,
 ) -> Record:
     """Return an event that happened `at` ms after noon and came `late` ms after that."""
-    says = {"cookies": {"sc": cookie}, "externalCustomerId": customer, "user_email": email, "user_phone": phone}
+    says = {
+        "cookies": {"sc": cookie},
+        "externalCustomerId": customer,
+        "user_email": email,
+        "user_phone": phone,
+    }
     general = {"eventName": kind, "siteId": site} | {name: value for name, value in says.items() if value}
     event_id = f"0199{number:04x}-0000-7000-8000-{number:012x}"
     return Record(

@@ -1,7 +1,7 @@
 """Readers of one group, as members that come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -49,8 +49,11 @@ class Worker:
             )
 
     async def stop(self) -> None:
+        assert not self.task.done(), "it failed"
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+        for partition in self.partitions:
+            del self.owners[partition]
 
 
 async def post(stream: Stream, start: int, count: int) -> list[str]:
@@ -59,9 +62,12 @@ async def post(stream: Stream, start: int, count: int) -> list[str]:
     return posted
 
 
-async def until(condition: object, *, seconds: float = 40) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # type: ignore[operator]
+async def until(condition: Callable[[], object], *workers: Worker) -> None:
+    async with asyncio.timeout(40):
+        while not condition():
+            for worker in workers:
+                if worker.task.done():
+                    worker.task.result()
             await asyncio.sleep(0.02)
 
 
@@ -72,24 +78,22 @@ async def test_two_readers_of_a_group_share_the_partitions_and_never_hold_one_at
     owners: dict[int, Worker] = {}
     posted = await post(stream, 0, 200)
     first = Worker(stream, owners)
-    await until(lambda: len(first.seen) == 200)
+    await until(lambda: len(first.seen) == 200, first)
     assert first.partitions == {0, 1, 2, 3}
     async with open_log(settings) as other:
         second = Worker(await other.topic("events"), owners)
-        await until(lambda: first.revocations)
+        await until(lambda: first.revocations, first, second)
         assert first.revocations == [frozenset({0, 1, 2, 3})]
-        while not (first.partitions and second.partitions):
-            posted += await post(stream, len(posted), 40)
-            assert not first.task.done()
-            assert not second.task.done()
-            await asyncio.sleep(0.02)
+        await until(lambda: not first.partitions, first, second)
+        posted += await post(stream, len(posted), 200)
+        await until(lambda: first.partitions and second.partitions, first, second)
         assert not first.partitions & second.partitions
-        await until(lambda: len(first.seen) + len(second.seen) == len(posted))
+        await until(lambda: len(first.seen) + len(second.seen) == len(posted), first, second)
         assert sorted(first.seen + second.seen) == sorted(posted), "each was read once"
         await second.stop()
     posted += await post(stream, len(posted), 200)
-    await until(lambda: first.partitions == {0, 1, 2, 3})
-    await until(lambda: len(first.seen) + len(second.seen) == len(posted))
+    await until(lambda: len(first.seen) + len(second.seen) == len(posted), first)
+    assert first.partitions == {0, 1, 2, 3}
     for lane in range(LANES):
         for worker in (first, second):
             numbers = [int(text.partition("-")[2]) for text in worker.seen if text.startswith(f"{lane}-")]

@@ -1,0 +1,160 @@
+"""The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.config import Delivery, Site
+from gateway.delivery.dead_letters import DeadLetter, DeadLetters
+from gateway.delivery.gates import Gates
+from gateway.delivery.lanes import Lanes
+from gateway.delivery.reading import Pending, read
+from gateway.delivery.sender import Sender
+from gateway.errors import NotDurable, Unreachable
+from gateway.esputnik.client import EsputnikClient
+from gateway.stream import Chunk, Mark, Stream, Taken
+
+GROUP = "deliver"
+
+_BATCH = 500
+_COMMIT_SECONDS = 0.1
+"""Marks are committed this often at most: what was done since is what a crash repeats."""
+_AWAY_SECONDS = 1.0
+"""Wait before a stream that is away is read again."""
+
+_log = structlog.get_logger()
+
+
+def _all_of_it() -> float:
+    return 1.0
+
+
+class Deliverer:
+    """Delivers everything in the stream of one site to eSputnik, in order per lane, until it is stopped.
+
+    `share` tells which part of the site's partitions, and so of its rate, this process has.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        site: Site,
+        settings: Delivery,
+        client: EsputnikClient,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        share: Callable[[], float] = _all_of_it,
+    ) -> None:
+        self._stream = stream
+        self._site = site.id
+        self._clock = clock
+        # A request is over by then one way or the other, so a lane stops with its outcome known.
+        self._stop_seconds = settings.timeout_seconds
+        gates = Gates(site, settings, clock, share, self._release)
+        sender = Sender(site, settings, client, gates, dead_letters, clock)
+        self._lanes: Lanes[Pending] = Lanes(sender.deliver, gates.turn, settings.concurrency, settings.window)
+        self._unsaved: dict[int, Mark] = {}
+        self._committing = asyncio.Lock()
+        self._commit_fails = False
+        self._stream_is_away = False
+        self._stopping = False
+        self._finished = asyncio.Event()
+        self._finished.set()
+
+    def _release(self) -> None:
+        self._lanes.release()
+
+    async def run(self) -> None:
+        """Deliver until `stop`; raises what nobody can wait away.
+
+        UnreadableRecord tells that a newer version has written to the stream: nothing of that is thrown away.
+        """
+        self._finished.clear()
+        self._lanes.start()
+        committer = asyncio.create_task(self._commit_regularly())
+        try:
+            while not self._stopping:
+                await self._go_on()
+                self._lanes.check()
+                if committer.done():
+                    committer.result()
+        except asyncio.CancelledError:
+            self._lanes.cancel()
+            raise
+        finally:
+            committer.cancel()
+            await asyncio.gather(committer, return_exceptions=True)
+            await self._commit(await self._lanes.stop_all(self._stop_seconds))
+            self._finished.set()
+
+    async def stop(self) -> None:
+        """Start nothing more, let what is under way end, commit. Returns within the timeout of a request."""
+        self._stopping = True
+        await self._finished.wait()
+
+    async def _go_on(self) -> None:
+        taken = await self._read()
+        if self._stopping:
+            return  # what was read is not marked, so the next reader gets it
+        for chunk in taken.chunks:
+            self._feed(chunk)
+        if taken.revoked:
+            await self._let_go(taken.revoked)
+
+    async def _let_go(self, partitions: Iterable[int]) -> None:
+        await self._commit(await self._lanes.stop(partitions, self._stop_seconds))
+        for partition in partitions:
+            # Stored any later, it could set back what the partition's next reader has marked.
+            self._unsaved.pop(partition, None)
+
+    async def _read(self) -> Taken:
+        try:
+            taken = await self._stream.read(GROUP, _BATCH, self._lanes.full())
+        except (Unreachable, NotDurable) as problem:
+            if not self._stream_is_away:
+                _log.warning("delivery_waits", site=self._site, reason=str(problem))
+            self._stream_is_away = True
+            await self._clock.sleep(_AWAY_SECONDS)
+            return Taken([])
+        self._stream_is_away = False
+        return taken
+
+    def _feed(self, chunk: Chunk) -> None:
+        self._lanes.hold(chunk.partition, chunk.done)
+        unreadable = 0
+        for item in chunk.items:
+            lane, pending = read(self._site, chunk.partition, item)
+            unreadable += isinstance(pending.content, DeadLetter)
+            self._lanes.add(chunk.partition, item.offset, lane, pending)
+        if unreadable:
+            _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await self._lanes.news.wait()
+            self._lanes.news.clear()
+            await self._commit(self._lanes.marks())
+            await self._clock.sleep(_COMMIT_SECONDS)
+            if self._unsaved:
+                self._lanes.news.set()
+
+    async def _commit(self, marks: Iterable[Mark]) -> None:
+        """Store the marks; those that the stream does not take now are stored with the next ones."""
+        self._unsaved.update((mark.partition, mark) for mark in marks)
+        async with self._committing:
+            saving = list(self._unsaved.values())
+            if not saving:
+                return
+            try:
+                await self._stream.commit(GROUP, saving)
+            except (Unreachable, NotDurable) as problem:
+                if not self._commit_fails:
+                    _log.warning("marks_wait", site=self._site, reason=str(problem))
+                self._commit_fails = True
+                return
+            self._commit_fails = False
+        for mark in saving:
+            if self._unsaved.get(mark.partition) is mark:
+                del self._unsaved[mark.partition]
