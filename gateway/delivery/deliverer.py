@@ -99,7 +99,8 @@ class Deliverer:
         if self._stopping:
             return  # what was read is not marked, so the next reader gets it
         for chunk in taken.chunks:
-            self._feed(chunk)
+            if chunk.items:
+                self._feed(chunk)
         if taken.revoked:
             await self._let_go(taken.revoked)
 

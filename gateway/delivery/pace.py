@@ -14,6 +14,8 @@ SLOWEST = 0.01
 SHORTEST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds without a request after a 429 that names no time; doubles from the shortest as they go on."""
+_WHOLE = 1 - 1e-9
+"""What counts as a token: short of one by a rounding error, the wait for the rest is too short to pass."""
 
 
 class Pace:
@@ -49,9 +51,9 @@ class Pace:
         refill = pace * (1 - BURST_SECONDS)
         self._tokens = min(max(1.0, pace * BURST_SECONDS), self._tokens + (now - self._filled_at) * refill)
         self._filled_at = now
-        if self._tokens < 1:
+        if self._tokens < _WHOLE:
             return (1 - self._tokens) / refill
-        self._tokens -= 1
+        self._tokens = max(0.0, self._tokens - 1)
         return 0.0
 
     def give_back(self) -> None:

@@ -8,14 +8,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from jsonschema_rs import Draft202012Validator, RegexOptions
-
 from gateway.event import LINK_MESSAGE
+from gateway.validation.contract import Contract
 
 Schema = dict[str, Any]
-
-_LINEAR_TIME = RegexOptions()
-"""The engine without backtracking: no text from outside can make a pattern slow."""
 
 _FOLDED_LENGTH = 64
 """Characters of an unknown name that are compared: more than twice the longest known one."""
@@ -48,10 +44,9 @@ class Catalogue:
         schemas = {name: _without_dialect(schema) for name, schema in self._types.items()}
         return {name: _rewritten(schema, prefix) for name, schema in (self._shared | schemas).items()}
 
-    def validator(self, name: str) -> Draft202012Validator:
-        """Return a compiled validator of a type or a shared definition; raises KeyError."""
-        found = self._types[name] if name in self._types else self._shared[name]
-        return Draft202012Validator(self._complete(found), pattern_options=_LINEAR_TIME, mask="the value")
+    def contract(self, name: str) -> Contract:
+        """Return the type's schema compiled, the same object every time; raises KeyError."""
+        return self._contracts[name]
 
     def nearest(self, name: str) -> str:
         """Return the known event name that shares most pairs of letters with this one."""
@@ -59,6 +54,10 @@ class Catalogue:
         return max(
             self._pairs, key=lambda known: len(pairs & self._pairs[known]) / len(pairs | self._pairs[known])
         )
+
+    @cached_property
+    def _contracts(self) -> Mapping[str, Contract]:
+        return {name: Contract(name, self._complete(schema)) for name, schema in self._types.items()}
 
     @cached_property
     def _pairs(self) -> Mapping[str, set[str]]:
@@ -91,7 +90,7 @@ def _without_dialect(schema: Schema) -> Schema:
     return {keyword: value for keyword, value in schema.items() if keyword != "$schema"}
 
 
-def referred(reference: str) -> str:
+def _referred(reference: str) -> str:
     """Return the name that a `$ref` of our schemas means, whatever file it stands in."""
     return reference.rpartition("/")[2].removesuffix(".json")
 
@@ -100,7 +99,7 @@ def _rewritten(node: Any, prefix: str) -> Any:
     match node:
         case dict():
             return {
-                key: prefix + referred(value) if key == "$ref" else _rewritten(value, prefix)
+                key: prefix + _referred(value) if key == "$ref" else _rewritten(value, prefix)
                 for key, value in node.items()
             }
         case list():
@@ -112,7 +111,7 @@ def _references(node: Any) -> Iterator[str]:
     match node:
         case dict():
             if "$ref" in node:
-                yield referred(node["$ref"])
+                yield _referred(node["$ref"])
             for value in node.values():
                 yield from _references(value)
         case list():

@@ -50,14 +50,16 @@ def is_unknown(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip(BLANKS))
 
 
-def block_names(event: Mapping[str, object]) -> list[str]:
-    """Return the names by which an event's block may stand, the event's own name among them."""
-    return [ALIASES.get(name, name) for name in event]
+def unaliased(event: Event) -> Event:
+    """Return the event with its block under the name of the tagged form."""
+    if not any(alias in event and name not in event for alias, name in ALIASES.items()):
+        return event
+    return {ALIASES.get(member, member): value for member, value in event.items()}
 
 
 def rest_form(name: str, event: Event) -> Event:
     """Return the event with its block as the REST form has it; whatever is no block of any form stays."""
-    rest = {ALIASES.get(member, member): value for member, value in event.items()}
+    rest = dict(event)
     block = rest.get(name)
     if name in _LISTS and isinstance(block, list):
         block = {"Products": block}

@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema_rs import ValidationError
 
-from gateway.validation.finding import Finding, pointer
+from gateway.validation.finding import Finding
 
 WARNINGS: Mapping[str, str] = {
     "datetime_converted": "the time was brought to whole epoch milliseconds",
@@ -58,16 +58,36 @@ def warning(place: str, code: str) -> Finding:
     return Finding(place, code, WARNINGS[code])
 
 
-def violation(error: ValidationError) -> Finding:
+def violation(error: ValidationError, place: str) -> Finding:
     """Return the finding for a broken rule of the schema; its code is the JSON Schema keyword."""
     keyword = error.kind.name
     sentence = _SENTENCES.get(keyword, _other)
-    return Finding(pointer(error.instance_path), _snake(keyword), sentence(error.instance, error.kind.as_dict()))
+    return Finding(place, _snake(keyword), sentence(error.instance, error.kind.as_dict()))
+
+
+def too_long(place: str, count: int, most: int) -> Finding:
+    """Return the finding for a list with more elements than may be."""
+    return Finding(place, "max_items", f"{count} elements are more than the maximum of {most}")
 
 
 def wrong_type(place: str, value: object, belongs: str) -> Finding:
     """Return the finding for a value of one type where another belongs, told apart before any schema."""
     return Finding(place, "type", f"{type_name(value)} where {_SINGULAR[belongs]} belongs")
+
+
+def missing(place: str, member: str) -> Finding:
+    """Return the finding for a member of ours that is not there."""
+    return Finding(place, "required", _required(None, {"property": member}))
+
+
+def unknown_event(nearest: str) -> Finding:
+    """Return the finding for a name that no event has."""
+    message = f'no event has this name; the nearest known name is "{nearest}"'
+    return Finding("/GeneralInfo/eventName", "unknown_event", message)
+
+
+WRONG_SITE = Finding("/GeneralInfo/siteId", "wrong_site", "the key belongs to another site than this siteId")
+TOO_DEEP = Finding("", "too_deep", "nested deeper than 250 levels")
 
 
 def type_name(value: object) -> str:
@@ -106,10 +126,6 @@ def _enum(value: Any, rule: Mapping[str, Any]) -> str:
     return f"{shown} is none of {options}"
 
 
-def _max_items(value: Any, rule: Mapping[str, Any]) -> str:
-    return f"{len(value)} elements are more than the maximum of {rule['limit']}"
-
-
 def _any_of(value: Any, rule: Mapping[str, Any]) -> str:
     branches = [error.kind.as_dict() for branch in rule["context"] for error in branch]
     names = [f'"{branch["property"]}"' for branch in branches if "property" in branch]
@@ -125,7 +141,6 @@ _SENTENCES = {
     "type": _type,
     "minimum": _minimum,
     "enum": _enum,
-    "maxItems": _max_items,
     "anyOf": _any_of,
 }
 

@@ -270,11 +270,29 @@ async def test_31_a_customer_is_found_by_his_email_and_by_a_guests_cookie(shop: 
 async def test_31_names_that_meet_only_in_the_batch_find_the_cookie_too(shop: Shop) -> None:
     await shop.post(event(1, 1, cookie="guest", email="a@x.ua"))
     stitched = await shop.post(
-        event(2, 2, cookie=None, customer="A"),
-        event(3, 3, cookie="other", customer="B"),
-        event(4, 4, cookie=None, customer="A", email="a@x.ua"),
+        event(2, 2, cookie=None, customer="A"), event(3, 3, cookie="desktop", customer="A", email="a@x.ua")
     )
-    assert [outcome.decision.cookie for outcome in stitched] == ["guest", None, "guest"]
+    assert stitched[0].decision.cookie == "guest"
+
+
+async def test_31_the_latest_cookie_is_the_one_linked_last_whatever_else_the_batch_asks(shop: Shop) -> None:
+    await shop.post_each(
+        event(1, 1, cookie="old", customer="A"),
+        event(2, 2, cookie="new", customer="A"),
+        event(3, 3, cookie="old", customer="A"),
+    )
+    stitched = await shop.post(event(4, 4, cookie="old"), event(5, 5, cookie=None, customer="A"))
+    assert stitched[1].decision.cookie == "new"
+
+
+async def test_07_the_last_moment_of_the_link_age_is_still_inside(shop: Shop) -> None:
+    stitched = await shop.post_each(
+        event(1, 0, customer="A"),
+        event(2, AGE, cookie=None, customer="A"),
+        event(3, AGE, customer="A"),
+    )
+    assert words(stitched)[1:] == ["linked:latest_cookie", "kept:same_owner"]
+    assert await shop.owners() == [(A, 0, 2 * AGE)]
 
 
 # What goes on.
@@ -364,6 +382,8 @@ async def test_after_24_hours_an_id_may_be_used_again_and_its_new_record_holds_i
     assert [outcome.record is None for outcome in stitched] == [False, True, False]
     (repeat,) = await shop.post(event(1, DAY + 1, caller_id=True))
     assert repeat.record is None
+    (first_read_again,) = await shop.stitcher.stitch(placed([event(1, 0, caller_id=True)]))
+    assert first_read_again.record is not None
 
 
 async def test_old_ids_are_swept_in_small_steps(shop: Shop) -> None:
@@ -441,7 +461,7 @@ def _round(worker: int, round_: int) -> list[tuple[int, Record]]:
             cookie=f"C{place % 3}",
             customer="A" if place % 2 else "B",
             email=f"{place % 5}@x.ua",
-            caller_id=place < 6,
+            caller_id=place < 6 and round_ > 5,
         )
         for place in range(20)
     ]
