@@ -21,7 +21,8 @@ from gateway.delivery.deliverer import Deliverer
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
-from gateway.identity.stitcher import Stitcher, StitchSettings
+from gateway.identity.rules import StitchSettings
+from gateway.identity.stitcher import Stitcher
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Routes
 from gateway.ingest.server import HttpServer
@@ -58,7 +59,8 @@ class Gateway:
         self._parts = parts
         self._clock = clock or SystemClock()
         self._closing = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._stages: list[asyncio.Task[None]] = []
+        self._watchers: list[asyncio.Task[None]] = []
         self._server: HttpServer | None = None
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
@@ -98,8 +100,8 @@ class Gateway:
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: _stitch_settings(site) for site in self._config.sites}
         self._stitching = Stitching(events, Stitcher(store, settings), sites, self._clock)
-        self._spawn(self._stitching.run())
-        self._spawn(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
+        self._stages.append(asyncio.create_task(self._stitching.run()))
+        self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
@@ -108,8 +110,8 @@ class Gateway:
             stream = sites[site.id]
             deliverer = Deliverer(stream, site, self._config.delivery, client, dead_letters, self._clock)
             self._deliverers.append(deliverer)
-            self._spawn(deliverer.run())
-            self._spawn(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
+            self._stages.append(asyncio.create_task(deliverer.run()))
+            self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
 
     async def _start_ingest(self, events: Stream) -> None:
         config = self._config
@@ -117,7 +119,7 @@ class Gateway:
         routes = Routes(config, Catalogue(), events, self._readiness, self._clock)
         self._server = HttpServer(routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
-        self._spawn(self._readiness.watch())
+        self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
 
@@ -126,8 +128,8 @@ class Gateway:
         self._metrics_server = HttpServer([web.get("/metrics", _metrics)], listen, self._config.limits)
         await self._metrics_server.start(listen.metrics_host, listen.metrics_port)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        self._watchers.append(asyncio.create_task(work))
 
     async def _watch_backlog(self, stream: Stream, group: str, stage: str, site: str) -> None:
         count = metrics.BACKLOG_RECORDS.labels(stage, site)
@@ -144,7 +146,7 @@ class Gateway:
 
     async def failed(self) -> None:
         """Wait until a stage ends by itself, which none should, and raise what it ended with."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self._stages + self._watchers, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
         raise GatewayError("a stage ended by itself")
@@ -159,18 +161,18 @@ class Gateway:
         if self._stitching is not None:
             self._stitching.stop()
         await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers))
-        await self._end_tasks()
+        await self._end(self._stages, _STAGE_SECONDS)
+        await self._end(self._watchers, 0)
         if self._metrics_server is not None:
             await self._metrics_server.stop()
         await self._closing.aclose()
 
-    async def _end_tasks(self) -> None:
-        stages = [task for task in self._tasks if not task.done()]
-        if stages:
-            await asyncio.wait(stages, timeout=_STAGE_SECONDS)
-        for task in self._tasks:
+    async def _end(self, tasks: list[asyncio.Task[None]], seconds: float) -> None:
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def stitched_topic(site: str) -> str:

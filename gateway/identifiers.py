@@ -26,12 +26,11 @@ BLANKS = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *r
 """What is trimmed: everything that Python or JSON Schema's `\\s` counts as white space."""
 
 WELL_KNOWN = frozenset(
-    ["null", "none", "undefined", "nan", "-1", "true", "false", "guest", "anonymous", "not_authenticated"]
-    + ["[object object]", "id", "email"]
-)
+    "null none undefined nan -1 true false guest anonymous not_authenticated id email".split()
+) | {"[object object]"}
 """What stores send for nobody, beside runs of zeros and dashes; in any case and quotes."""
 
-_QUOTES = BLANKS + "'\"`´‘’‚“”„«»"
+_QUOTES = BLANKS + "'\"`´‘’‚“”„«»"  # noqa: RUF001 - quotation marks as word processors type them
 _ZEROS = "0-"
 _EXACT_INTEGERS = 2**53
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@.]+")
@@ -88,8 +87,8 @@ def email(raw: object, blocked: frozenset[str] = _NOBODY) -> str | None:
 def phone(raw: object, country: str, blocked: frozenset[str] = _NOBODY) -> str | None:
     """Return the number in E.164 with its plus, or None where it is no number or names nobody.
 
-    What is E.164 already is taken at its word. Other text is read as a number of `country` (ISO 3166), else as
-    an international one without its plus, and must be one that the numbering plan knows.
+    What is E.164 already is taken at its word. Other text is read as a number of `country` (ISO 3166), else
+    as an international one without its plus, and must be one that the numbering plan knows.
     """
     text = text_of(raw)
     if not text or len(text) > LONGEST or is_blocked(text, blocked):

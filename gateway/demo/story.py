@@ -45,7 +45,7 @@ def story() -> list[Step]:
     olena = {"externalCustomerId": "42", "user_email": "olena@example.com", "user_phone": "+380501234567"}
     taras = {"externalCustomerId": "77", "user_email": "taras@example.com"}
     guid = str(uuid.uuid4())
-    return [
+    steps = [
         Step("a visitor opens the shop", _event("PageView", {}, cookie=laptop), laptop),
         Step(
             "looks at a kettle",
@@ -86,10 +86,14 @@ def story() -> list[Step]:
         ),
         Step("he looks around", _event("MainPage", None, cookie=phone), "77"),
     ]
+    began = int(time.time() * 1000) - 1000 * len(steps)
+    for seconds, step in enumerate(steps):
+        step.event["GeneralInfo"]["datetime"] = began + 1000 * seconds
+    return steps
 
 
 def _event(name: str, block: Event | None, cookie: str | None = None, **identity: str) -> Event:
-    info: Event = {"eventName": name, "siteId": SITE, "datetime": int(time.time() * 1000), **identity}
+    info: Event = {"eventName": name, "siteId": SITE, **identity}
     if cookie:
         info["cookies"] = {"sc": cookie}
     event: Event = {"GeneralInfo": info}

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 from gateway import metrics
 from gateway.config import Site
 from gateway.event import Record, caller_event_id, event_ids, lane_of
@@ -18,7 +16,7 @@ REPEAT_WINDOW_MS = 24 * 3600 * 1000
 _REMEMBERED = 100_000
 """Callers' ids that one process keeps in mind per site; stitching finds the repeats that it has forgotten."""
 
-_PLUGIN_LOG = Finding("", "not_forwarded", "a plugin's log message is counted and set aside")
+_PLUGIN_LOG = Finding(pointer="", code="not_forwarded", message="a plugin's log message is counted and set aside")
 
 
 class Judged(NamedTuple):
@@ -51,7 +49,7 @@ class Desk:
         repeats = set[str]()
         for index, (event, fresh_id) in enumerate(zip(events, event_ids(len(events)), strict=True)):
             verdict = self._judge.judge(event, now_ms) if type(event) is not Malformed else _refusal(event)
-            if type(verdict) is Refused:
+            if isinstance(verdict, Refused):
                 results.append(self._turn_away(index, event, verdict, fresh_id))
                 continue
             record = self._record(verdict, fresh_id, now_ms)
@@ -98,7 +96,7 @@ class Desk:
             phone=phone,
             occurred_at=verdict.occurred_at,
             accepted_at=now_ms,
-            body=orjson.dumps(verdict.event),
+            body=verdict.body,
             caller_id=verdict.caller_id is not None,
         )
 
@@ -117,5 +115,5 @@ class Desk:
 
 
 def _refusal(line: Malformed) -> Refused:
-    error = Finding("", "malformed_json", line.detail)
+    error = Finding(pointer="", code="malformed_json", message=line.detail)
     return Refused(type=metrics.UNKNOWN, code="malformed_json", errors=[error])

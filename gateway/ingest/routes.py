@@ -62,8 +62,6 @@ class Routes:
             answer = _answering(path, handler)
             for spelling in (path, path + "/"):
                 routes.append(web.route(method, spelling, answer))
-                if method == hdrs.METH_GET:
-                    routes.append(web.route(hdrs.METH_HEAD, spelling, answer))
                 routes.append(web.route(hdrs.METH_ANY, spelling, _answering(path, _only(method))))
         routes.append(web.route(hdrs.METH_ANY, "/{path:.*}", _answering("other", _nothing_here)))
         return routes

@@ -78,7 +78,8 @@ def rest_form(name: str, event: Event) -> Event:
 def lift_identity(info: Event, event: Event) -> list[str]:
     """Move what a CustomerData block says of the identity into `info`, where that says nothing yet.
 
-    Both are changed in place. Returns the members of which GeneralInfo says otherwise; the block loses them.
+    Both are changed in place; a block with nothing left goes. Returns the members of which GeneralInfo says
+    otherwise; the block loses these too.
     """
     block = event.get("CustomerData")
     if not isinstance(block, dict):
@@ -93,6 +94,8 @@ def lift_identity(info: Event, event: Event) -> list[str]:
             info[member] = value
         elif _differ(info[member], value):
             differing.append(member)
+    if not block:
+        del event["CustomerData"]
     return differing
 
 
@@ -102,9 +105,9 @@ def _differ(one: object, other: object) -> bool:
 
 def _nested(name: str, block: Event) -> Event:
     inner = _INNER.get(name)
-    if inner is None or inner in block:
+    if inner is None or not is_unknown(block.get(inner)):
         return block
-    nested: Event = {inner: {member: value for member, value in block.items() if member != "Tags"}}
+    nested: Event = {inner: {member: value for member, value in block.items() if member not in (inner, "Tags")}}
     if "Tags" in block:
         nested["Tags"] = block["Tags"]
     return nested

@@ -1,8 +1,8 @@
 """Judges one event: strict first, repair second.
 
-An event in the REST form that needs nothing goes straight through: one look by the validator, a few keys read
-(about 2 us for a cart of 500 bytes). Only what does not fit takes the longer way: its form, its repairs with a
-warning each, the validator again, and the errors with their places.
+An event in the REST form that needs nothing goes straight through: one look by the validator, a few keys
+read, its JSON (3 us in all for a cart of 450 bytes). Only what does not fit takes the longer way (some 25 us):
+its form, its repairs with a warning each, the validator again, and the errors with their places.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from gateway.validation import messages
 from gateway.validation.catalogue import Catalogue
 from gateway.validation.contract import Contract
 from gateway.validation.envelope import Envelope, opened
-from gateway.validation.finding import Finding
+from gateway.validation.finding import MOST, Finding
 from gateway.validation.forms import is_unknown, lift_identity, rest_form, unaliased
 from gateway.validation.general_info import general_info, mend_name, mend_site, mend_time
 from gateway.validation.identity import PLACES, Identity, Screening
@@ -62,8 +62,8 @@ class Refused:
 class Judge:
     """Judges the events of one site; the same event at the same time has the same verdict, always.
 
-    `blocked` are the site's own values that name nobody; `country` (ISO 3166) is that of phones without a code;
-    a `strict` site refuses what would be a warning.
+    `blocked` are the site's own values that name nobody; `country` (ISO 3166) is that of phones without a
+    code; a `strict` site refuses what would be a warning.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Judge:
         return _accepted(name, event, identity, occurred_at, caller_id, ())
 
     def _identity_as_it_stands(self, info: Event) -> Identity | None:
-        """Return who the event is about if every identifier in it is written as it should be and names somebody."""
+        """Return who the event is about if every identifier in it is well written and names somebody."""
         blocked = self._blocked
         cookie = customer = email = phone = None
         cookies = info.get("cookies")
@@ -198,10 +198,11 @@ def _broken(contract: Contract, event: Event, findings: list[Finding]) -> Refuse
     """Return the refusal of an event that its schema refuses; what it tolerates joins the findings."""
     if contract.is_valid(event):
         return None
-    errors, tolerated = contract.verdict(event)
+    errors = contract.errors(event)
     if errors:
         return Refused(contract.name, "schema_violation", errors)
-    findings += [finding for finding in tolerated if finding.pointer not in PLACES]
+    findings += [finding for finding in contract.tolerated(event) if finding.pointer not in PLACES]
+    del findings[MOST:]
     return None
 
 

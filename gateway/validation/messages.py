@@ -22,7 +22,7 @@ WARNINGS: Mapping[str, str] = {
     "false_dropped": "false says that nothing is known; the member was left out",
     "flag_converted": "a yes or no was written as 1 or 0",
     "guid_not_uuid": "the GUID is not 128 bits in hexadecimal digits",
-    "id_ignored": "the id is no text or whole number of 1 to 200 characters; a repeat will not be known by it",
+    "id_ignored": "the id is not text or a whole number of 1 to 200 characters; repeats will not be known",
     "identifier_blocked": "this value stands for nobody; it was left as it is and identifies nobody",
     "identifier_too_long": "more than 300 characters; it was left as it is and identifies nobody",
     "identifier_unprintable": "characters that cannot be seen; it was left as it is and identifies nobody",

@@ -29,7 +29,7 @@ class Plan:
 
 
 def plan_of(schema: Schema, definitions: Mapping[str, Schema]) -> Plan | None:
-    """Return the plan of a schema whose references `#/$defs/...` are `definitions`; None where nothing is to be mended."""
+    """Return the plan of a schema, its references `#/$defs/...` in `definitions`; None with nothing to mend."""
     target = definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else {}
     merged = {**target, **schema, "properties": target.get("properties", {}) | schema.get("properties", {})}
     each = merged.get("items") or merged.get("additionalProperties")
@@ -77,10 +77,9 @@ def _mended_object(plan: Plan, value: dict[str, Any], place: str, findings: list
     result = {}
     for name, member in value.items():
         below = plan.members.get(name) or _by_prefix(plan, name) or plan.each
-        if below is not None:
-            member = mended(below, member, f"{place}/{escaped(name)}", findings)
-        if member is not DROP:
-            result[name] = member
+        new = mended(below, member, f"{place}/{escaped(name)}", findings) if below else member
+        if new is not DROP:
+            result[name] = new
     return result
 
 

@@ -20,9 +20,16 @@ DROP: Final = object()
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
 _PRICE = re.compile(r"[0-9]+(\.[0-9]+)?( ?[A-Z]{3})?")
 _WRITTEN_PRICE = re.compile(
-    r"(?P<whole>[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]+)(?:[.,](?P<part>[0-9]+))?\s*(?P<currency>[A-Za-z]{3})?"
+    r"(?P<whole>[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]+)"
+    r"(?:[.,](?P<part>[0-9]+))?\s*(?P<currency>[A-Za-z]{3})?"
 )
-_YES_OR_NO: Mapping[str, int] = {"0": 0, "1": 1, "false": 0, "true": 1}
+_FLAGS: Mapping[str, Repaired] = {
+    "0": (0, None),
+    "1": (1, None),
+    "": (0, "flag_converted"),
+    "false": (0, "flag_converted"),
+    "true": (1, "flag_converted"),
+}
 
 
 def text(value: Any) -> Repaired:
@@ -75,10 +82,7 @@ def flag(value: Any) -> Repaired:
         return int(value), "flag_converted"
     if not isinstance(value, str):
         return value, None
-    word = value.strip(BLANKS).casefold()
-    if not word:
-        return 0, "flag_converted"
-    return _YES_OR_NO.get(word, value), None if word in ("0", "1") else _if_known(word)
+    return _FLAGS.get(value.strip(BLANKS).casefold(), (value, None))
 
 
 def tag(value: Any) -> Repaired:
@@ -118,10 +122,6 @@ def written_anew(raw: object) -> str:
 
 def _if_trimmed(trimmed: str, value: str) -> str | None:
     return None if trimmed == value else "trimmed"
-
-
-def _if_known(word: str) -> str | None:
-    return "flag_converted" if word in _YES_OR_NO else None
 
 
 def _negative(digits: str) -> Repaired:

@@ -457,13 +457,13 @@ def _round(worker: int, round_: int) -> list[tuple[int, Record]]:
     events = [
         event(
             place + 20 * round_ + (1000 * (worker + 1) if place > 11 else 0),
-            place + round_,
+            place + 10 - round_,  # ever earlier, so that contact keys are claimed anew
             cookie=f"C{place % 3}",
             customer="A" if place % 2 else "B",
             email=f"{place % 5}@x.ua",
-            caller_id=place < 6 and round_ > 5,
+            caller_id=place < 6 and round_ > 7,
         )
-        for place in range(20)
+        for place in range(12 if round_ < 5 else 0, 20)
     ]
     return list(enumerate(events if worker % 2 else reversed(events)))
 

@@ -45,9 +45,8 @@ async def resets(request: web.Request) -> web.StreamResponse:
 
 async def hangs(request: web.Request) -> web.StreamResponse:
     """Never answer; ends with the client's patience."""
-    while request.transport is not None and not request.transport.is_closing():
-        await asyncio.sleep(0.01)
-    return web.Response()
+    await asyncio.Event().wait()
+    raise AssertionError(request)
 
 
 class Tracker:
