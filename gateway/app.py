@@ -135,6 +135,7 @@ class Gateway:
         count = metrics.BACKLOG_RECORDS.labels(stage, site)
         age = metrics.BACKLOG_AGE_SECONDS.labels(stage, site)
         while True:
+            await self._clock.sleep(_BACKLOG_SECONDS)
             try:
                 backlog = await stream.backlog(group)
             except GatewayError as problem:
@@ -142,7 +143,6 @@ class Gateway:
             else:
                 count.set(backlog.count)
                 age.set(backlog.oldest_age)
-            await self._clock.sleep(_BACKLOG_SECONDS)
 
     async def failed(self) -> None:
         """Wait until a stage ends by itself, which none should, and raise what it ended with."""

@@ -26,8 +26,8 @@ BLANKS = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *r
 """What is trimmed: everything that Python or JSON Schema's `\\s` counts as white space."""
 
 WELL_KNOWN = frozenset(
-    "null none undefined nan -1 true false guest anonymous not_authenticated id email".split()
-) | {"[object object]"}
+    ["null", "none", "undefined", "nan", "-1", "true", "false", "guest", "anonymous", "not_authenticated"]
+) | {"[object object]", "id", "email"}
 """What stores send for nobody, beside runs of zeros and dashes; in any case and quotes."""
 
 _QUOTES = BLANKS + "'\"`´‘’‚“”„«»"  # noqa: RUF001 - quotation marks as word processors type them

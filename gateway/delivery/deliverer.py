@@ -1,7 +1,8 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import structlog
 
@@ -59,7 +60,7 @@ class Deliverer:
         self._committing = asyncio.Lock()
         self._commit_fails = False
         self._stream_is_away = False
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._finished = asyncio.Event()
         self._finished.set()
 
@@ -75,7 +76,7 @@ class Deliverer:
         self._lanes.start()
         committer = asyncio.create_task(self._commit_regularly())
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 await self._go_on()
                 self._lanes.check()
                 if committer.done():
@@ -91,13 +92,11 @@ class Deliverer:
 
     async def stop(self) -> None:
         """Start nothing more, let what is under way end, commit. Returns within the timeout of a request."""
-        self._stopping = True
+        self._stopping.set()
         await self._finished.wait()
 
     async def _go_on(self) -> None:
         taken = await self._read()
-        if self._stopping:
-            return  # what was read is not marked, so the next reader gets it
         for chunk in taken.chunks:
             if chunk.items:
                 self._feed(chunk)
@@ -112,7 +111,7 @@ class Deliverer:
 
     async def _read(self) -> Taken:
         try:
-            taken = await self._stream.read(GROUP, _BATCH, self._lanes.full())
+            taken = await self._until_stop(self._stream.read(GROUP, _BATCH, self._lanes.full()))
         except (Unreachable, NotDurable) as problem:
             if not self._stream_is_away:
                 _log.warning("delivery_waits", site=self._site, reason=str(problem))
@@ -121,6 +120,17 @@ class Deliverer:
             return Taken([])
         self._stream_is_away = False
         return taken
+
+    async def _until_stop(self, reading: Coroutine[Any, Any, Taken]) -> Taken:
+        """Return what is read, or nothing as soon as `stop` is called: not marked, it comes again."""
+        tasks = asyncio.create_task(reading), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return Taken([]) if self._stopping.is_set() else tasks[0].result()
 
     def _feed(self, chunk: Chunk) -> None:
         self._lanes.hold(chunk.partition, chunk.done)

@@ -139,12 +139,12 @@ async def _note_arrivals(http: aiohttp.ClientSession, sandbox_url: str, steps: l
 
 
 def in_order(steps: list[Step]) -> bool:
-    """Return whether what arrived with one cookie arrived in the order in which it was posted."""
+    """Return whether what was posted with one cookie arrived in the order in which it was posted."""
     last: dict[str, str] = {}
     for step in steps:
-        if step.arrived is None:
+        cookie = step.event["GeneralInfo"].get("cookies", {}).get("sc")
+        if step.arrived is None or cookie is None:
             continue
-        cookie = step.arrived["body"]["GeneralInfo"].get("cookies", {}).get("sc", "")
         if step.arrived["at"] < last.get(cookie, ""):
             return False
         last[cookie] = step.arrived["at"]

@@ -16,7 +16,7 @@ REPEAT_WINDOW_MS = 24 * 3600 * 1000
 _REMEMBERED = 100_000
 """Callers' ids that one process keeps in mind per site; stitching finds the repeats that it has forgotten."""
 
-_PLUGIN_LOG = Finding(pointer="", code="not_forwarded", message="a plugin's log message is counted and set aside")
+_PLUGIN_LOG = Finding(pointer="", code="not_forwarded", message="a plugin's log is counted and set aside")
 
 
 class Judged(NamedTuple):

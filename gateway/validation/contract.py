@@ -7,9 +7,8 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from gateway.validation.finding import MOST, Finding, pointer
-from gateway.validation.messages import violation, warning
+from gateway.validation.messages import too_many, violation, warning
 from gateway.validation.repair import mended, plan_of
-
 
 Event = dict[str, Any]
 Schema = dict[str, Any]
@@ -21,8 +20,8 @@ _LINEAR_TIME = RegexOptions()
 class Contract:
     """Compiled once and shared by all sites; keeps no event. The schema is complete in itself.
 
-    Two validators, since some rules are eSputnik's wish rather than its need (`x-tolerated`): what breaks only
-    those is taken, with a warning.
+    Two validators, since some rules are eSputnik's wish rather than its need (`x-tolerated`): what breaks
+    only those is taken, with a warning.
     """
 
     def __init__(self, name: str, schema: Schema) -> None:
@@ -43,6 +42,9 @@ class Contract:
         """Return for what the event is refused, at most `MOST` findings; none if it can be used."""
         if self._tolerant.event.is_valid(event):
             return []
+        count = len(self._tolerant.products(event))
+        if count > self._tolerant.most:
+            return [too_many(pointer([self.name, "Products"]), count, self._tolerant.most)]
         found = islice(self._tolerant.broken(event), MOST)
         return [violation(error, pointer(path)) for path, error in found]
 
@@ -66,10 +68,11 @@ class _Rules:
     def __init__(self, name: str, schema: Schema) -> None:
         self._name = name
         self.event = _compiled(schema)
+        self.most = 0
         self._product: Draft202012Validator | None = None
         products = schema["properties"].get(name, {}).get("properties", {}).get("Products")
         if products:
-            self._most = products["maxItems"]
+            self.most = products["maxItems"]
             self._product = _compiled({**products["items"], "$defs": schema["$defs"]})
 
     def broken(self, event: Event) -> Iterator[tuple[list[str | int], ValidationError]]:
@@ -78,8 +81,8 @@ class _Rules:
         The validator makes every error of what it is given before the first is seen, at some 10 us each; so
         of a long list of products it is given only the first broken ones.
         """
-        products = self._long_list(event)
-        shown = self._first_broken(products) if products else []
+        products = self.products(event)
+        shown = self._first_broken(products) if len(products) > MOST else []
         if shown:
             block = {**event[self._name], "Products": [products[index] for index in shown]}
             event = {**event, self._name: block}
@@ -89,10 +92,11 @@ class _Rules:
                 path[2] = shown[int(path[2])]
             yield path, error
 
-    def _long_list(self, event: Event) -> list[Any]:
-        block = event.get(self._name)
+    def products(self, event: Event) -> list[Any]:
+        """Return the event's list of products, empty for a type that has none."""
+        block = event.get(self._name) if self._product else None
         products = block.get("Products") if isinstance(block, dict) else None
-        return products if isinstance(products, list) and len(products) > MOST else []
+        return products if isinstance(products, list) else []
 
     def _first_broken(self, products: list[Any]) -> list[int]:
         assert self._product is not None, "only a type with products has a list of them"

@@ -12,7 +12,7 @@ class Finding:
     """One rule that an event breaks, or one repair that was made; dumps as a JSON object."""
 
     pointer: str
-    """JSON Pointer (RFC 6901) into the event as it is sent on; "" is the whole event."""
+    """JSON Pointer (RFC 6901) into the event as it was posted; "" is the whole event."""
     code: str
     """Stable snake_case name of the rule."""
     message: str

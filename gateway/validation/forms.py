@@ -16,20 +16,20 @@ ALIASES: Mapping[str, str] = {"ProductImpressions": "ProductImpression"}
 IDENTITY = ("externalCustomerId", "user_email", "user_phone", "user_name", "user_es_contact_id")
 """What a CustomerData block of the simple form says, and GeneralInfo of the REST form."""
 
-_BESIDE: Mapping[str, tuple[str, ...]] = {
+BESIDE: Mapping[str, tuple[str, ...]] = {
     "StatusCart": ("GUID", "Tags"),
     "PurchasedItems": ("OrderNumber", "GUID", "Tags"),
 }
 """Members that stand beside the block in the simple form, and in it in the REST form."""
 
-_INNER: Mapping[str, str] = {"ProductPage": "Product", "AddToWishlist": "Product", "CategoryPage": "Category"}
+INNER: Mapping[str, str] = {"ProductPage": "Product", "AddToWishlist": "Product", "CategoryPage": "Category"}
 """Where the REST form puts what the simple form says in the block itself."""
 
 _LISTS = frozenset(["StatusCart", "PurchasedItems", "ProductImpression"])
 
 _CART_NAMES = {"product_id": "productKey", "unit_price": "price", "currency": "price_currency_code"}
 _ORDER_NAMES = {"productKey": "product_id", "price": "unit_price", "currency": "price_currency_code"}
-_RENAMED: Mapping[str, Mapping[str, str]] = {
+RENAMED: Mapping[str, Mapping[str, str]] = {
     "StatusCart": _CART_NAMES,
     "ProductPage": _CART_NAMES,
     "AddToWishlist": _CART_NAMES,
@@ -68,7 +68,7 @@ def rest_form(name: str, event: Event) -> Event:
     if not isinstance(block, dict):
         return rest
     block = dict(block)
-    for member in _BESIDE.get(name, ()):
+    for member in BESIDE.get(name, ()):
         if member in rest and is_unknown(block.get(member)):
             block[member] = rest.pop(member)
     rest[name] = _renamed(name, _nested(name, block))
@@ -104,17 +104,18 @@ def _differ(one: object, other: object) -> bool:
 
 
 def _nested(name: str, block: Event) -> Event:
-    inner = _INNER.get(name)
+    inner = INNER.get(name)
     if inner is None or not is_unknown(block.get(inner)):
         return block
-    nested: Event = {inner: {member: value for member, value in block.items() if member not in (inner, "Tags")}}
+    outer = (inner, "Tags")
+    nested: Event = {inner: {member: value for member, value in block.items() if member not in outer}}
     if "Tags" in block:
         nested["Tags"] = block["Tags"]
     return nested
 
 
 def _renamed(name: str, block: Event) -> Event:
-    names = _RENAMED.get(name)
+    names = RENAMED.get(name)
     if names is None:
         return block
     if isinstance(block.get("Product"), dict):

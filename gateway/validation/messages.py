@@ -65,7 +65,7 @@ def violation(error: ValidationError, place: str) -> Finding:
     return Finding(place, _snake(keyword), sentence(error.instance, error.kind.as_dict()))
 
 
-def too_long(place: str, count: int, most: int) -> Finding:
+def too_many(place: str, count: int, most: int) -> Finding:
     """Return the finding for a list with more elements than may be."""
     return Finding(place, "max_items", f"{count} elements are more than the maximum of {most}")
 
@@ -127,9 +127,14 @@ def _enum(value: Any, rule: Mapping[str, Any]) -> str:
 
 
 def _any_of(value: Any, rule: Mapping[str, Any]) -> str:
-    branches = [error.kind.as_dict() for branch in rule["context"] for error in branch]
-    names = [f'"{branch["property"]}"' for branch in branches if "property" in branch]
-    return f"one of {', '.join(names)} is required"
+    names = [_lacking(error) for branch in rule["context"] for error in branch]
+    return f"one of {', '.join(names)} is required, and not empty"
+
+
+def _lacking(error: ValidationError) -> str:
+    """Return the member that a branch asks for: one that is missing, else one that is too short."""
+    member = error.kind.as_dict().get("property") or error.instance_path[-1]
+    return f'"{member}"'
 
 
 def _other(value: Any, rule: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ class Plan:
 
 
 def plan_of(schema: Schema, definitions: Mapping[str, Schema]) -> Plan | None:
-    """Return the plan of a schema, its references `#/$defs/...` in `definitions`; None with nothing to mend."""
+    """Return the plan of a schema whose references are `definitions`; None where nothing is to be mended."""
     target = definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else {}
     merged = {**target, **schema, "properties": target.get("properties", {}) | schema.get("properties", {})}
     each = merged.get("items") or merged.get("additionalProperties")

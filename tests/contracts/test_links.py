@@ -295,6 +295,15 @@ async def test_07_the_last_moment_of_the_link_age_is_still_inside(shop: Shop) ->
     assert await shop.owners() == [(A, 0, 2 * AGE)]
 
 
+async def test_33_the_longest_ids_that_are_let_in_fit_the_tables(store: Store) -> None:
+    site = "s" * 128
+    shop = Shop(store, site)
+    cookie, customer, email = ("\U00020000" * 300, "\U00020001" * 300, "\U00020002" * 300)
+    login = event(1, 1, site=site, cookie=cookie, customer=customer, email=email)
+    stitched = await shop.post_each(login, event(2, 2, site=site, cookie=cookie))
+    assert customers(stitched) == [customer, customer]
+
+
 # What goes on.
 
 
@@ -437,35 +446,43 @@ async def test_23_while_the_store_is_away_stitching_waits_and_the_login_counts_w
         await store.close()
 
 
-def _work(url: str, number: int, barrier: Any) -> None:
-    """Log customers in on shared cookies, together with the other processes, in an order of our own."""
+ROUNDS = 9
+
+
+def _work(url: str, worker: int, barrier: Any) -> None:
+    """Stitch round after round at the same moment as the other processes."""
 
     async def main() -> None:
         store = await open_store(url)
         shop = Shop(store)
-        barrier.wait(30)
-        for round_ in range(10):
-            batch = _round(number, round_)
-            await shop.stitcher.stitch([(f"{number}:{round_}-{place}", record) for place, record in batch])
+        for round_ in range(ROUNDS):
+            await asyncio.to_thread(barrier.wait, 30)
+            batch = _round(worker, round_)
+            await shop.stitcher.stitch([(f"{worker}:{round_}-{n}", record) for n, record in enumerate(batch)])
         await store.close()
 
     asyncio.run(main())
 
 
-def _round(worker: int, round_: int) -> list[tuple[int, Record]]:
-    """Return events that every worker has, as after a rebalance, and some of its own; in its own order."""
+def _round(worker: int, round_: int) -> list[Record]:
+    """Return events that meet those of the other workers in one of the tables, in an order of our own.
+
+    By turns: contact keys, ever earlier, so that each round claims them anew; the same sightings, as after a
+    rebalance; the same callers' ids.
+    """
+    meet = ("contact keys", "sightings", "caller ids")[round_ % 3]
     events = [
         event(
-            place + 20 * round_ + (1000 * (worker + 1) if place > 11 else 0),
-            place + 10 - round_,  # ever earlier, so that contact keys are claimed anew
+            100 * round_ + place + (1000 * (worker + 1) if meet == "contact keys" else 0),
+            place + 10 * (ROUNDS - round_),
             cookie=f"C{place % 3}",
             customer="A" if place % 2 else "B",
-            email=f"{place % 5}@x.ua",
-            caller_id=place < 6 and round_ > 7,
+            email=f"{place}@x.ua" if meet == "contact keys" else None,
+            caller_id=meet == "caller ids",
         )
-        for place in range(12 if round_ < 5 else 0, 20)
+        for place in range(100)
     ]
-    return list(enumerate(events if worker % 2 else reversed(events)))
+    return events if worker % 2 else events[::-1]
 
 
 @pytest.mark.parametrize("workers", [2, 8])
@@ -496,7 +513,7 @@ async def _links(url: str) -> list[Any]:
 async def _links_of_one_worker(folder: Path, workers: int) -> list[Any]:
     url = f"sqlite:{folder}/one.db"
     store = await open_store(url)
-    for worker, round_ in itertools.product(range(workers), range(10)):
-        await Shop(store).post(*(record for _, record in _round(worker, round_)))
+    for worker, round_ in itertools.product(range(workers), range(ROUNDS)):
+        await Shop(store).post(*_round(worker, round_))
     await store.close()
     return await _links(url)

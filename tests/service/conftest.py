@@ -1,16 +1,20 @@
 """A whole gateway on SQLite and a stand-in eSputnik, both in this process, over real HTTP."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from gateway.app import Gateway, Part
 from gateway.config import Config
-from gateway.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from gateway.sandbox import Sandbox
 
 KEY = "shop-key"
 
@@ -82,6 +86,8 @@ class Shop:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
+    from gateway.sandbox import Sandbox
+
     async with Sandbox() as running:
         yield running
 

@@ -158,9 +158,15 @@ class Parts:
 
     @asynccontextmanager
     async def delivering(
-        self, tracker: Tracker, site: str = "shop", rate: float = 10_000, **changes: Any
+        self,
+        tracker: Tracker,
+        site: str = "shop",
+        rate: float = 10_000,
+        stream: Stream | None = None,
+        **changes: Any,
     ) -> AsyncIterator[Deliverer]:
         """Run a deliverer as a process does, and stop it as a process does."""
+        stream = stream or await self.stream(site)
         settings = Delivery(**(QUICK | changes))
         tracked = Site(id=site, tracker="open", rate=rate)
         async with EsputnikClient(
@@ -172,7 +178,7 @@ class Parts:
         ) as client:
             clock = SystemClock()
             dead_letters = DeadLetters(self.store, clock)
-            deliverer = Deliverer(await self.stream(site), tracked, settings, client, dead_letters, clock)
+            deliverer = Deliverer(stream, tracked, settings, client, dead_letters, clock)
             task = asyncio.create_task(deliverer.run())
             try:
                 yield deliverer
