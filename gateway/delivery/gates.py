@@ -88,7 +88,7 @@ class Gates:
             self._reopened()
         self._learn_of_key(began_at, now, isinstance(problem, KeyRefused))
         if isinstance(problem, RateLimited):
-            self._pace.limited(now, problem.retry_after)
+            self._pace.limited(began_at, now, problem.retry_after)
         else:
             self._pace.went_well()
 

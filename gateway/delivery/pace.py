@@ -60,12 +60,12 @@ class Pace:
         """Undo a `take` whose request was not sent after all."""
         self._tokens += 1
 
-    def limited(self, now: float, retry_after: float | None) -> None:
+    def limited(self, began_at: float, now: float, retry_after: float | None) -> None:
         """Take note of a 429: pause for `retry_after` seconds or a guess, then go on at half the pace.
 
-        What was under way when the pause began tells nothing new; it can only lengthen the pause.
+        A request that began before the last pause was over tells nothing new; it can only lengthen the pause.
         """
-        if now >= self._paused_until:
+        if began_at >= self._cut_at:
             self._factor = max(SLOWEST, self._recovered(now) * CUT)
             self._limited += 1
             guess = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** (self._limited - 1))

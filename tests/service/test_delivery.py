@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from gateway.delivery.deliverer import GROUP
 from gateway.stream import Entry
@@ -145,6 +146,15 @@ async def test_a_refused_key_stops_the_site_and_nothing_is_lost_when_it_is_repai
     ids = [f"{lane}-{number}" for number in range(5) for lane in "abcdefgh"]
     tracker.always = says(401)
     await append(await parts.stream(), *ids)
+    with capture_logs() as lines:
+        await _stop_and_repair(parts, tracker, ids)
+    assert [line["log_level"] for line in lines if line["event"] == "site_stopped"] == ["error"]
+    assert sorted(tracker.taken) == sorted(ids)
+    assert all(tracker.lane(lane) == [f"{lane}-{number}" for number in range(5)] for lane in "abcdefgh")
+    assert await parts.dead_letters() == []
+
+
+async def _stop_and_repair(parts: Parts, tracker: Tracker, ids: list[str]) -> None:
     async with parts.delivering(tracker, concurrency=4):
         await until(lambda: gauge("gateway_site_stopped", site="shop") == 1)
         # Those four were under way; then one probe at a time.
@@ -153,9 +163,6 @@ async def test_a_refused_key_stops_the_site_and_nothing_is_lost_when_it_is_repai
         tracker.always = None
         await until(lambda: len(tracker.taken) == len(ids))
         assert gauge("gateway_site_stopped", site="shop") == 0
-    assert sorted(tracker.taken) == sorted(ids)
-    assert all(tracker.lane(lane) == [f"{lane}-{number}" for number in range(5)] for lane in "abcdefgh")
-    assert await parts.dead_letters() == []
 
 
 async def test_a_circuit_opens_lets_probes_through_and_closes_without_loss(

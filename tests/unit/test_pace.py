@@ -54,7 +54,7 @@ def test_without_a_share_nothing_goes() -> None:
 
 def test_a_429_stops_everything_for_the_time_it_names_and_halves_the_pace() -> None:
     bucket = pace(200)
-    bucket.limited(5.0, retry_after=7)
+    bucket.limited(4.9, 5.0, retry_after=7)
     assert bucket.per_second(11.9) == 0
     assert bucket.take(6.0) == pytest.approx(6.0)
     assert bucket.take(12.0) == 0
@@ -64,7 +64,7 @@ def test_a_429_stops_everything_for_the_time_it_names_and_halves_the_pace() -> N
 def test_429s_that_name_no_time_pause_longer_and_longer() -> None:
     bucket, now, pauses = pace(), 0.0, []
     for _ in range(9):
-        bucket.limited(now, None)
+        bucket.limited(now, now, None)
         pauses.append(bucket.take(now))
         now += pauses[-1]
     assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
@@ -72,30 +72,31 @@ def test_429s_that_name_no_time_pause_longer_and_longer() -> None:
 
 def test_a_success_makes_the_next_pause_short_again() -> None:
     bucket = pace()
-    bucket.limited(0.0, None)
-    bucket.limited(1.0, None)
+    bucket.limited(0.0, 0.0, None)
+    bucket.limited(1.0, 1.0, None)
     bucket.went_well()
-    bucket.limited(10.0, None)
+    bucket.limited(10.0, 10.0, None)
     assert bucket.take(10.0) == 1
 
 
-def test_429s_of_requests_already_under_way_cut_only_once() -> None:
+@pytest.mark.parametrize("retry_after", [None, 0, 0.2, 1])
+def test_429s_of_requests_already_under_way_cut_only_once(retry_after: float | None) -> None:
     bucket = pace(200)
-    for _ in range(32):
-        bucket.limited(0.0, None)
-    assert bucket.per_second(1.0) == pytest.approx(100)
+    for number in range(32):
+        bucket.limited(5.0, 5.1 + number / 1000, retry_after)
+    assert bucket.per_second(7.0) == pytest.approx(100, rel=0.05)
 
 
 def test_the_pace_never_falls_so_low_that_it_cannot_recover() -> None:
     bucket = pace(200)
     for number in range(50):
-        bucket.limited(number * 2.0, retry_after=1)
+        bucket.limited(number * 2.0, number * 2.0, retry_after=1)
     assert bucket.per_second(99.0) >= 200 * SLOWEST
 
 
 def test_the_pace_recovers_slowly_and_wholly() -> None:
     bucket = pace(200)
-    bucket.limited(0.0, retry_after=0)
+    bucket.limited(0.0, 0.0, retry_after=0)
     assert bucket.per_second(RECOVERY_SECONDS / 4) == pytest.approx(150)
     assert bucket.per_second(RECOVERY_SECONDS) == 200
 
