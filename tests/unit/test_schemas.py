@@ -33,8 +33,8 @@ def judge(strict: bool = False) -> Judge:
 
 
 def examples(kind: str):
-    for path in sorted(SCHEMAS.glob(f"*/{kind}/*.json")):
-        yield pytest.param(path, id=f"{path.parts[-3]}/{path.stem}")
+    paths = sorted(SCHEMAS.glob(f"*/{kind}/*.json"))
+    return [pytest.param(path, id=f"{path.parts[-3]}/{path.stem}") for path in paths]
 
 
 def test_the_catalogue_has_every_event_and_the_link_message():
