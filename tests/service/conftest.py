@@ -1,20 +1,17 @@
 """A whole gateway on SQLite and a stand-in eSputnik, both in this process, over real HTTP."""
 
-from __future__ import annotations
-
+import io
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.app import Gateway, Part
 from gateway.config import Config
-
-if TYPE_CHECKING:
-    from gateway.sandbox import Sandbox
+from gateway.sandbox import Sandbox
 
 KEY = "shop-key"
 
@@ -74,7 +71,7 @@ class Shop:
         """Post JSON (or bytes as they are); return the status and the answer's JSON."""
         if key is not None:
             headers.setdefault("X-Api-Key", key)
-        payload = {"data": body} if isinstance(body, bytes) else {"json": body}
+        payload = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.http.post(self.url + path, headers=names, **payload) as answer:
             return answer.status, await answer.json(content_type=None)
@@ -86,8 +83,6 @@ class Shop:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    from gateway.sandbox import Sandbox
-
     async with Sandbox() as running:
         yield running
 

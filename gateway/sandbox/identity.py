@@ -1,0 +1,88 @@
+"""Who a tracker message or a contact call is about, as far as it says so itself; pure."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+Body = dict[str, Any]
+
+
+class Identity(NamedTuple):
+    """Identifiers as eSputnik compares them: text, emails in lower case, phones as digits; "" is none."""
+
+    customer: str = ""
+    email: str = ""
+    phone: str = ""
+    contact: str = ""
+    """eSputnik's own id of a contact."""
+    cookie: str = ""
+
+    def ids(self) -> Iterator[tuple[str, str]]:
+        """Return (kind, value) of what can match a contact, strongest first.
+
+        The order is that of docs page 29339534465, "Identification of contacts".
+        """
+        named = zip(self._fields[:3], self[:3], strict=True)
+        return ((kind, value) for kind, value in (("contact", self.contact), *named) if value)
+
+    def names(self) -> set[str]:
+        """Return every identifier that is there."""
+        return {value for value in self if value}
+
+
+def of_tracker(message: Body) -> Identity:
+    """Return who an event with GeneralInfo, or the WooCommerce plugin's link message, is about."""
+    info = message.get("GeneralInfo")
+    if not isinstance(info, dict):
+        return Identity(
+            customer=text(message.get("externalCustomerId")),
+            email=as_email(message.get("email")),
+            phone=as_phone(message.get("phone")),
+            cookie=text(message.get("webId")),
+        )
+    cookies = info.get("cookies")
+    return Identity(
+        customer=text(info.get("externalCustomerId")),
+        email=as_email(info.get("user_email")),
+        phone=as_phone(info.get("user_phone")),
+        contact=text(info.get("user_es_contact_id")),
+        cookie=text(cookies.get("sc")) if isinstance(cookies, dict) else "",
+    )
+
+
+def of_contact(call: Body) -> Identity:
+    """Return who a body of `POST /v1/contact` is about: its external id, first email and first phone."""
+    values = {
+        kind: [c.get("value") for c in channels(call) if c.get("type") == kind] for kind in ("email", "sms")
+    }
+    return Identity(
+        customer=text(call.get("externalCustomerId")),
+        email=as_email(next(iter(values["email"]), None)),
+        phone=as_phone(next(iter(values["sms"]), None)),
+    )
+
+
+def channels(call: Body) -> list[Body]:
+    """Return the channels that are objects with a type and a value."""
+    given = call.get("channels")
+    listed = given if isinstance(given, list) else [given]
+    return [
+        c for c in listed if isinstance(c, dict) and isinstance(c.get("type"), str) and text(c.get("value"))
+    ]
+
+
+def text(value: object) -> str:
+    """Return an identifier as text; what is no identifier is ""."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    return str(value).strip()
+
+
+def as_email(value: object) -> str:
+    """Return an email in lower case."""
+    return text(value).lower()
+
+
+def as_phone(value: object) -> str:
+    """Return the digits of a phone number."""
+    return re.sub(r"\D", "", text(value))

@@ -1,0 +1,69 @@
+"""The newest requests, as they came; bounded in number and bytes."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+REQUESTS = 50_000
+BYTES = 256 * 2**20
+_SECRETS = frozenset({"authorization", "x-api-key", "es-token", "cookie", "proxy-authorization"})
+
+
+@dataclass(slots=True)
+class Request:
+    """One request; `status` is None until it is answered, and for ever where it was cut off."""
+
+    at: str
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+    size: int
+    names: set[str] = field(default_factory=set)
+    """Identifiers of the person it names itself."""
+    status: int | None = None
+
+
+class Journal:
+    """Remembers requests in order of arrival, forgetting the oldest past its bounds."""
+
+    def __init__(self, requests: int = REQUESTS, size: int = BYTES) -> None:
+        self._most = requests
+        self._most_bytes = size
+        self._bytes = 0
+        self._requests: deque[Request] = deque()
+
+    def add(self, request: Request) -> None:
+        """Remember the request."""
+        self._requests.append(request)
+        self._bytes += request.size
+        while len(self._requests) > self._most or self._bytes > self._most_bytes:
+            self._bytes -= self._requests.popleft().size
+
+    def find(self, path: str = "*", since: str = "", names: set[str] | None = None) -> Iterator[Request]:
+        """Yield what is on the path (`*` stands for anything), not before `since`, about one of `names`."""
+        for request in self._requests:
+            if request.at < since or not fnmatchcase(request.path, path):
+                continue
+            if names is None or names & request.names:
+                yield request
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 with milliseconds, which sorts as text."""
+    return iso(datetime.now(UTC))
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment in the form of `now`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def masked(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers as they came on the wire, without the secrets that they carry."""
+    shown = ((name.decode("latin-1"), value.decode(errors="replace")) for name, value in headers)
+    return {name: "***" if name.lower() in _SECRETS else value for name, value in shown}
