@@ -59,8 +59,12 @@ class Process:
 
     def log(self) -> str:
         """Return what it wrote to stderr."""
-        self._log.seek(0)
-        return self._log.read().decode()
+        return os.pread(self._log.fileno(), 10**6, 0).decode()
+
+    def close(self) -> None:
+        """Kill it if it still runs, and let go of its log."""
+        self.end(signal.SIGKILL)
+        self._log.close()
 
 
 @contextmanager
@@ -72,7 +76,7 @@ def running(*processes: Process) -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            process.end(signal.SIGKILL)
+            process.close()
 
 
 def write_config(path: Path, sandbox_url: str, port: int, parts: str, site: str = "shop") -> Path:

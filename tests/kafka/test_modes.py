@@ -47,8 +47,8 @@ async def test_two_stitchers_and_two_deliverers_bring_every_event_in_order(confi
     async with Sandbox(rate=None) as sandbox, aiohttp.ClientSession() as http:
         path = config(sandbox.url, port)
         create = Process("topics", "create", "--config", path)
-        create.start()
-        assert await asyncio.to_thread(create.end, signal.SIGCONT) == 0, create.log()
+        with running(create):
+            assert await asyncio.to_thread(create.end, signal.SIGCONT) == 0, create.log()
         serve = Process("serve", "--config", path, port=port)
         others = [Process(mode, "--config", path) for mode in ("stitch", "stitch", "deliver", "deliver")]
         ledger = Ledger(f"http://127.0.0.1:{port}")
@@ -65,6 +65,6 @@ async def test_two_stitchers_and_two_deliverers_bring_every_event_in_order(confi
 async def test_a_missing_topic_is_a_sentence_at_start(config):
     async with Sandbox() as sandbox:
         process = Process("serve", "--config", config(sandbox.url, free_port()))
-        process.start()
-        assert await asyncio.to_thread(process.end, signal.SIGCONT) == 2
-        assert "gateway topics create" in process.log()
+        with running(process):
+            assert await asyncio.to_thread(process.end, signal.SIGCONT) == 2
+            assert "gateway topics create" in process.log()
