@@ -124,7 +124,7 @@ async def tell(steps: list[Step], gateway_url: str, sandbox_url: str) -> bool:
 
 async def _post(http: aiohttp.ClientSession, gateway_url: str, event: Event) -> Event:
     url = f"{gateway_url}/v1/events"
-    async with http.post(url, json=event, auth=aiohttp.BasicAuth("user", KEY)) as answer:
+    async with http.post(url, json=event, headers={"X-Api-Key": KEY}) as answer:
         (result,) = (await answer.json())["results"]
         return {"http": answer.status, **result}
 

@@ -94,7 +94,8 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
             answer = await call(state, request)
             if fault is not None and fault.taken:
                 answer = await _misbehave(http, fault)
-        request.status = answer.status if http.transport is not None else None
+        if http.transport is not None and not http.transport.is_closing():
+            request.status = answer.status
         return answer
 
     return handle
@@ -111,7 +112,9 @@ def _written_down(http: web.Request, raw: bytes) -> Request:
     if isinstance(body, dict):
         names |= of_tracker(body).names() | of_contact(body).names()
     query = dict(http.query)
-    return Request(now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names)
+    return Request(
+        now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names
+    )
 
 
 def _parsed(raw: bytes) -> Any:
