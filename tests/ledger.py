@@ -91,6 +91,14 @@ async def taken(sandbox_url: str) -> list[dict[str, Any]]:
     return [request for request in requests if request["status"] in (200, 204)]
 
 
+async def until_taken(sandbox_url: str, count: int, seconds: float = 20) -> list[dict[str, Any]]:
+    """Return what the tracker has taken once it is that many; raises TimeoutError when it never is."""
+    async with asyncio.timeout(seconds):
+        while len(requests := await taken(sandbox_url)) < count:
+            await asyncio.sleep(0.05)
+    return requests
+
+
 async def until_all_arrived(ledger: Ledger, sandbox_url: str, seconds: float) -> list[dict[str, Any]]:
     """Return the arrivals once nothing accepted is missing; raises AssertionError when that never comes."""
     deadline = asyncio.get_running_loop().time() + seconds

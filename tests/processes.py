@@ -43,6 +43,8 @@ class Process:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1).close()
             except urllib.error.HTTPError as answer:
                 answer.close()
+                if answer.code == 404:  # it has no such probe, but it answers
+                    return
                 time.sleep(0.05)
             except OSError:
                 time.sleep(0.05)

@@ -2,11 +2,11 @@ import asyncio
 import gzip
 import zlib
 
-import aiohttp
 import orjson
 import pytest
 import zstandard
 
+from tests.ledger import until_taken
 from tests.service.conftest import Shop, cart, event
 
 CUSTOMER = {"externalCustomerId": "42", "user_email": "olena@example.com"}
@@ -111,7 +111,7 @@ async def test_a_key_that_does_not_belong_to_the_site_stores_nothing(shop: Shop,
     assert (await shop.post(event(), key=key))[0] == status
     assert (await shop.post(event(), path="/api/v2", key=key))[0] == status
     assert (await shop.post(event()))[0] == 202
-    await arrived(shop, 1)
+    await until_taken(shop.sandbox.url, 1)
 
 
 async def test_of_a_batch_only_events_of_another_site_are_refused(shop: Shop):
@@ -152,7 +152,7 @@ async def test_a_plugin_log_is_taken_and_set_aside(shop: Shop):
     assert status == 200
     assert answer["results"][0]["warnings"][0]["code"] == "not_forwarded"
     await shop.post(event())
-    await arrived(shop, 1)
+    await until_taken(shop.sandbox.url, 1)
 
 
 async def test_a_strict_site_refuses_what_others_repair(shop: Shop):
@@ -171,13 +171,13 @@ async def test_a_repeat_of_the_callers_own_id_is_marked_and_arrives_once(shop: S
     assert len({result["id"] for result in results}) == 1
     assert [result.get("duplicate", False) for result in results] == [False, True, True]
     await shop.post(event("MainPage"))
-    assert len(await arrived(shop, 2)) == 2
+    assert len(await until_taken(shop.sandbox.url, 2)) == 2
 
 
 async def test_an_anonymous_event_after_the_login_arrives_with_the_customer(shop: Shop):
     for one in (cart(), event("CustomerData", **CUSTOMER), event("MainPage")):
         assert (await shop.post(one))[0] == 202
-    requests = await arrived(shop, 3)
+    requests = await until_taken(shop.sandbox.url, 3)
     info = [request["body"]["GeneralInfo"] for request in requests]
     assert [i["eventName"] for i in info] == ["StatusCart", "CustomerData", "MainPage"]
     assert [i.get("externalCustomerId") for i in info] == [None, "42", "42"]
@@ -185,7 +185,7 @@ async def test_an_anonymous_event_after_the_login_arrives_with_the_customer(shop
 
 async def test_what_esputnik_gets_carries_the_id_that_the_caller_got(shop: Shop):
     _, answer = await shop.post(event())
-    (request,) = await arrived(shop, 1)
+    (request,) = await until_taken(shop.sandbox.url, 1)
     assert request["headers"]["X-Request-Id"] == answer["results"][0]["id"]
 
 
@@ -218,17 +218,3 @@ async def test_a_body_that_does_not_arrive_in_time_is_a_408(shop: Shop):
     head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
     assert b" 408 " in head
     writer.close()
-
-
-async def arrived(shop: Shop, count: int) -> list[dict]:
-    """Return what the tracker has taken once it is that many; raises TimeoutError when it never is."""
-    async with asyncio.timeout(20):
-        while True:
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"{shop.sandbox.url}/_sandbox/requests") as answer,
-            ):
-                requests = (await answer.json())["requests"]
-            if len(requests) >= count:
-                return requests
-            await asyncio.sleep(0.02)
