@@ -7,6 +7,7 @@ the head only; the body is parsed again only where identity must be filled in.
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -105,6 +106,19 @@ def caller_event_id(site: str, caller_id: str) -> str:
 
 
 _SEQUENCE_BITS = 62
+_ENTROPY_BYTES = 10
+_DRAWS = 400
+"""Requests served by one call of the operating system's source of randomness."""
+
+
+def _entropy() -> Iterator[int]:
+    while True:
+        block = os.urandom(_ENTROPY_BYTES * _DRAWS)
+        for at in range(0, len(block), _ENTROPY_BYTES):
+            yield int.from_bytes(block[at : at + _ENTROPY_BYTES])
+
+
+_draws = _entropy()
 
 
 def event_ids(count: int) -> list[str]:
@@ -113,12 +127,8 @@ def event_ids(count: int) -> list[str]:
     One millisecond and one random start for the whole request; the ids count on from there.
     """
     head = f"{time.time_ns() // 1_000_000:012x}"
-    head = f"{head[:8]}-{head[8:]}"
-    entropy = int.from_bytes(os.urandom(10))
-    rand_a = f"7{entropy >> 68 & 0xFFF:03x}"
-    start = entropy & ((1 << _SEQUENCE_BITS) - 1) >> 1
-    ids = []
-    for number in range(start, start + count):
-        low = f"{number | 1 << 63:016x}"
-        ids.append(f"{head}-{rand_a}-{low[:4]}-{low[4:]}")
-    return ids
+    entropy = next(_draws)
+    head = f"{head[:8]}-{head[8:]}-7{entropy >> 68 & 0xFFF:03x}"
+    start = entropy & ((1 << _SEQUENCE_BITS) - 1) >> 1 | 1 << 63
+    lows = [f"{number:016x}" for number in range(start, start + count)]
+    return [f"{head}-{low[:4]}-{low[4:]}" for low in lows]
