@@ -105,20 +105,20 @@ def caller_event_id(site: str, caller_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{site}\0{caller_id}"))
 
 
-_SEQUENCE_BITS = 62
-_ENTROPY_BYTES = 10
+_DRAW = 18
+"""Random hexadecimal digits that one request's ids take."""
 _DRAWS = 400
 """Requests served by one call of the operating system's source of randomness."""
 
 
-def _entropy() -> Iterator[int]:
+def _random_digits() -> Iterator[str]:
     while True:
-        block = os.urandom(_ENTROPY_BYTES * _DRAWS)
-        for at in range(0, len(block), _ENTROPY_BYTES):
-            yield int.from_bytes(block[at : at + _ENTROPY_BYTES])
+        digits = os.urandom(_DRAW * _DRAWS // 2).hex()
+        for at in range(0, len(digits), _DRAW):
+            yield digits[at : at + _DRAW]
 
 
-_draws = _entropy()
+_draws = _random_digits()
 
 
 def event_ids(count: int) -> list[str]:
@@ -126,9 +126,8 @@ def event_ids(count: int) -> list[str]:
 
     One millisecond and one random start for the whole request; the ids count on from there.
     """
-    head = f"{time.time_ns() // 1_000_000:012x}"
-    entropy = next(_draws)
-    head = f"{head[:8]}-{head[8:]}-7{entropy >> 68 & 0xFFF:03x}"
-    start = entropy & ((1 << _SEQUENCE_BITS) - 1) >> 1 | 1 << 63
-    lows = [f"{number:016x}" for number in range(start, start + count)]
-    return [f"{head}-{low[:4]}-{low[4:]}" for low in lows]
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    digits = next(_draws)
+    head = f"{stamp[:8]}-{stamp[8:]}-7{digits[:3]}-8{digits[3:6]}-"
+    start = int(digits[6:], 16) >> 1
+    return [f"{head}{number:012x}" for number in range(start, start + count)]
