@@ -1,21 +1,28 @@
-"""The path of an event, one function on each side of the durable line.
+"""The path of an event, what is done on each side of the durable line.
 
 accept      a batch from a store: judge, append, answer           before it returns, a client waits
 ─────────── the durable line ───────────
-pass_on     records of the stream: stitch, append to their site   after it, nobody waits
+stitch      records of the stream: whose they are                 after it, nobody waits
+pass_on     stitched records: append to their site's stream
             (from there `gateway.delivery` takes them to eSputnik)
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from gateway.event import Record
+from gateway.errors import ConfigError, NotDurable
+from gateway.event import PROBE, Record
 from gateway.identity.stitcher import Stitcher
 from gateway.ingest.desk import Desk
 from gateway.ingest.reply import Result
-from gateway.stream import Entry, Mark, Stream, Taken
+from gateway.stream import Entry, Stream
+
+Positioned = Sequence[tuple[str, Record]]
+"""Records, each with its position in the stream."""
+Waiting = dict[str, list[Entry]]
+"""What has to be appended, by site."""
 
 
 async def accept(events: Sequence[Any], desk: Desk, stream: Stream, now_ms: int) -> list[Result]:
@@ -31,19 +38,42 @@ async def accept(events: Sequence[Any], desk: Desk, stream: Stream, now_ms: int)
     return judged.results
 
 
-async def pass_on(taken: Taken, stitcher: Stitcher, sites: Mapping[str, Stream]) -> list[Mark]:
-    """Return the marks to commit for what was taken: every record of it stands in its site's stream by then.
+async def stitch(records: Positioned, stitcher: Stitcher, sites: Container[str]) -> Waiting:
+    """Return what goes on of the records, by site and stitched, in order.
 
-    Raises Unreachable or NotDurable where a part is away; the same records may then be passed on again.
+    Raises ConfigError naming a site that is not configured here: what was accepted is not dropped. Raises
+    Unreachable where the links are away; the same records may then be stitched again.
     """
-    records = [
-        (f"{chunk.partition}:{item.offset}", Record.decode(item.value))
-        for chunk in taken.chunks
-        for item in chunk.items
-    ]
-    by_site = defaultdict[str, list[Entry]](list)
+    strange = {record.site for _, record in records if record.type != PROBE and record.site not in sites}
+    if strange:
+        names = ", ".join(sorted(strange))
+        raise ConfigError([f"sites: the stream holds events of {names}, not configured here; add it again"])
+    waiting: Waiting = defaultdict(list)
     for stitched in await stitcher.stitch(records):
         if stitched.record is not None:
-            by_site[stitched.record.site].append(Entry(stitched.record.lane, stitched.record.encode()))
-    await asyncio.gather(*(sites[site].append(entries) for site, entries in by_site.items()))
-    return [Mark(chunk.partition, chunk.items[-1].offset + 1) for chunk in taken.chunks if chunk.items]
+            waiting[stitched.record.site].append(Entry(stitched.record.lane, stitched.record.encode()))
+    return waiting
+
+
+async def pass_on(waiting: Waiting, sites: Mapping[str, Stream]) -> None:
+    """Append what waits to the streams of its sites; each leaves `waiting` as soon as it stands there.
+
+    Raises NotDurable with the rest still in `waiting`, where it may be passed on again: what fails of a lane
+    fails as a whole, so its order stays.
+    """
+    names = list(waiting)
+    outcomes = await asyncio.gather(*(_append(waiting, name, sites[name]) for name in names))
+    if reasons := {reason for reason in outcomes if reason is not None}:
+        raise NotDurable("; ".join(sorted(reasons)))
+
+
+async def _append(waiting: Waiting, site: str, stream: Stream) -> str | None:
+    entries = waiting[site]
+    try:
+        await stream.append(entries)
+    except NotDurable as problem:
+        # One that names none has promised none.
+        waiting[site] = [entries[place] for place in problem.failed] or entries
+        return str(problem)
+    del waiting[site]
+    return None

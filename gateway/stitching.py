@@ -1,21 +1,34 @@
 """The stage between the two topics: reads events, stitches them, passes them on to their site's stream."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
 from gateway.clock import Clock
 from gateway.errors import NotDurable, Unreachable
-from gateway.flow import pass_on
+from gateway.event import Record
+from gateway.flow import Positioned, pass_on, stitch
 from gateway.identity.stitcher import Stitcher
+from gateway.recent import RecentIds
 from gateway.stream import Mark, Stream, Taken
 
 GROUP = "stitch"
+REMEMBERED = 50_000
+"""Ids kept in mind: a write that is tried again stands in the stream twice, a batch or two apart."""
+REPEAT_WINDOW_MS = 3600 * 1000
 _BATCH = 500
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class _Stopped(Exception):
+    """`stop` was called while something was waited for."""
 
 
 class Stitching:
@@ -26,32 +39,68 @@ class Stitching:
         self._stitcher = stitcher
         self._sites = sites
         self._clock = clock
+        self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Read, pass on, commit, until `stop`; raises what nobody can wait away.
+        """Read, stitch, pass on, commit, until `stop`; raises what nobody can wait away.
 
-        A batch is whole before the next read, so nothing has to be done when partitions are revoked.
+        A batch is whole before the next read, so nothing has to be done when partitions are revoked. Raises
+        ConfigError for a record of a site that is not configured: with nothing of its batch committed, it is
+        read again once the site is.
         """
-        while not self._stopping.is_set():
-            taken = await self._events.read(GROUP, _BATCH)
-            if taken.chunks:
-                marks = await self._until_passed_on(taken)
-                await self._events.commit(GROUP, marks)
+        with suppress(_Stopped):
+            while not self._stopping.is_set():
+                taken = await self._patiently(lambda: self._events.read(GROUP, _BATCH))
+                if taken.chunks:
+                    await self._pass_on(taken)
 
     def stop(self) -> None:
         """Let `run` return behind the batch it is at."""
         self._stopping.set()
 
-    async def _until_passed_on(self, taken: Taken) -> list[Mark]:
+    async def _pass_on(self, taken: Taken) -> None:
+        records = self._without_copies(_records(taken))
+        waiting = await self._patiently(lambda: stitch(records, self._stitcher, self._sites))
+        await self._patiently(lambda: pass_on(waiting, self._sites))
+        now = self._clock.now_ms()
+        for _, record in records:
+            self._recent.add(record.id, now)
+        marks = [Mark(chunk.partition, chunk.items[-1].offset + 1) for chunk in taken.chunks if chunk.items]
+        await self._patiently(lambda: self._events.commit(GROUP, marks))
+
+    def _without_copies(self, records: Positioned) -> Positioned:
+        """Leave out what this process has passed on or what stands in the batch before.
+
+        Of callers' ids the store alone decides: dropped here, the very record that holds the id might go.
+        """
+        now = self._clock.now_ms()
+        fresh: dict[str, tuple[str, Record]] = {}
+        for position, record in records:
+            key = position if record.caller_id else record.id
+            if record.caller_id or not self._recent.knows(record.id, now):
+                fresh.setdefault(key, (position, record))
+        return list(fresh.values())
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what the attempt does in the end, waiting while a part is away; raises _Stopped."""
         failures = 0
-        while not self._stopping.is_set():
+        while True:
             try:
-                return await pass_on(taken, self._stitcher, self._sites)
+                return await attempt()
             except (Unreachable, NotDurable) as problem:
+                if self._stopping.is_set():
+                    raise _Stopped from problem
                 if not failures:
                     _log.warning("stitching_waits", reason=str(problem))
                 wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 failures += 1
-                await self._clock.sleep(wait)
-        return []
+            await self._clock.sleep(wait)
+
+
+def _records(taken: Taken) -> Positioned:
+    return [
+        (f"{chunk.partition}:{item.offset}", Record.decode(item.value))
+        for chunk in taken.chunks
+        for item in chunk.items
+    ]

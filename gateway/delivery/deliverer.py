@@ -1,7 +1,7 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import structlog
@@ -10,14 +10,18 @@ from gateway.clock import Clock
 from gateway.config import Delivery, Site
 from gateway.delivery.dead_letters import DeadLetter, DeadLetters
 from gateway.delivery.gates import Gates
-from gateway.delivery.lanes import Lanes
+from gateway.delivery.lanes import Aside, Lanes
 from gateway.delivery.reading import Pending, read
 from gateway.delivery.sender import Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
+from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
 
 GROUP = "deliver"
+REMEMBERED = 20_000
+"""Ids kept in mind: a write that is tried again stands in the stream twice, a batch or two apart."""
+REPEAT_WINDOW_MS = 3600 * 1000
 
 _BATCH = 500
 _COMMIT_SECONDS = 0.1
@@ -28,14 +32,10 @@ _AWAY_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
-def _all_of_it() -> float:
-    return 1.0
-
-
 class Deliverer:
     """Delivers everything in the stream of one site to eSputnik, in order per lane, until it is stopped.
 
-    `share` tells which part of the site's partitions, and so of its rate, this process has.
+    It keeps to the part of the site's rate that its reader has of the site's partitions.
     """
 
     def __init__(
@@ -46,16 +46,17 @@ class Deliverer:
         client: EsputnikClient,
         dead_letters: DeadLetters,
         clock: Clock,
-        share: Callable[[], float] = _all_of_it,
     ) -> None:
         self._stream = stream
         self._site = site.id
         self._clock = clock
         # A request is over by then one way or the other, so a lane stops with its outcome known.
         self._stop_seconds = settings.timeout_seconds
-        gates = Gates(site, settings, clock, share, self._release)
-        sender = Sender(site, settings, client, gates, dead_letters, clock)
-        self._lanes: Lanes[Pending] = Lanes(sender.deliver, gates.turn, settings.concurrency, settings.window)
+        self._share = 0.0
+        gates = Gates(site, settings, clock, lambda: self._share, self._release)
+        self._sender = Sender(site, settings, client, gates, dead_letters, clock)
+        self._lanes: Lanes[Pending] = Lanes(self._deliver, gates.turn, settings.concurrency, settings.window)
+        self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
         self._unsaved: dict[int, Mark] = {}
         self._committing = asyncio.Lock()
         self._commit_fails = False
@@ -119,6 +120,7 @@ class Deliverer:
             await self._clock.sleep(_AWAY_SECONDS)
             return Taken([])
         self._stream_is_away = False
+        self._share = taken.share
         return taken
 
     async def _until_stop(self, reading: Coroutine[Any, Any, Taken]) -> Taken:
@@ -141,6 +143,15 @@ class Deliverer:
             self._lanes.add(chunk.partition, item.offset, lane, pending)
         if unreadable:
             _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
+
+    async def _deliver(self, pending: Pending) -> Aside | None:
+        """Deliver, and leave out the copies of what this process is done with: they share its lane."""
+        if self._recent.knows(pending.key, self._clock.now_ms()):
+            return None
+        aside = await self._sender.deliver(pending)
+        if aside is None:
+            self._recent.add(pending.key, self._clock.now_ms())
+        return aside
 
     async def _commit_regularly(self) -> None:
         while True:

@@ -20,6 +20,8 @@ class Pending:
     """A record on its way, with what it has cost so far; a dead letter once that is decided."""
 
     content: Record | DeadLetter
+    key: str
+    """The record's id, or where it stands for what cannot be read: the same for copies alone."""
     effort: Effort = field(default_factory=Effort)
 
 
@@ -32,13 +34,13 @@ def read(site: str, partition: int, item: Item) -> tuple[str, Pending]:
     try:
         record = Record.decode(item.value)
         if _is_text(record.id) and isinstance(record.lane, str):
-            return record.lane, Pending(record)
+            return record.lane, Pending(record, record.id)
     except UnreadableRecord as problem:
         raise UnreadableRecord(f"upgrade this process: in the stream of {site!r}, {problem}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     place = f"{site}/unreadable/{partition}/{item.offset}"
-    return place, Pending(_unreadable(site, place, item.value))
+    return place, Pending(_unreadable(site, place, item.value), place)
 
 
 def dead(record: Record, reason: Reason, status: int | None = None, answer: str = "") -> DeadLetter:

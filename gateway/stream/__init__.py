@@ -41,6 +41,8 @@ class Taken(NamedTuple):
 
     chunks: list[Chunk]
     revoked: frozenset[int] = frozenset()
+    share: float = 1.0
+    """Part of the topic's partitions that this reader holds; the shares of a group make 1 at most."""
 
 
 class Mark(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gateway import metrics
-from gateway.errors import NotDurable
+from gateway.stream import Entry
 
 
 @dataclass(slots=True)
@@ -19,17 +19,17 @@ class _Group:
 
     deadline: float
     outcome: asyncio.Future[str | None]
-    values: list[bytes] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
 
 class Gatherer:
     """One flusher in front of one ordered log (a SQLite topic, a Kafka partition).
 
-    `write` makes values durable in the order given or raises; it ends some time after it has become useless,
+    `write` makes entries durable in the order given or raises; it ends some time after it has become useless,
     and until then nothing is written behind it.
     """
 
-    def __init__(self, write: Callable[[list[bytes]], Awaitable[None]], seconds: float, topic: str) -> None:
+    def __init__(self, write: Callable[[list[Entry]], Awaitable[None]], seconds: float, topic: str) -> None:
         self._write = write
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
@@ -41,22 +41,24 @@ class Gatherer:
         self._count_entries = metrics.APPEND_ENTRIES.labels(topic).inc
         self._count_failure = metrics.APPEND_FAILURES.labels(topic).inc
 
-    def join(self, values: Sequence[bytes]) -> asyncio.Future[str | None]:
-        """Add the values to the next write and return its outcome: None once durable, else the reason.
+    def join(self, entries: Sequence[Entry]) -> asyncio.Future[str | None]:
+        """Add the entries to the next write and return its outcome: None once durable, else the reason.
 
         The future is shared, so whoever awaits it shields it. It is done `seconds` after the group's oldest
-        values came, at the latest. Raises NotDurable once closed.
+        entries came, at the latest; at once when closed.
         """
         group = self._group
         if group is None:
-            group = self._group = self._new_group()
-        group.values.extend(values)
+            group = self._new_group()
+        group.entries.extend(entries)
         return group.outcome
 
     def _new_group(self) -> _Group:
-        if self._closed:
-            raise NotDurable("the stream is closed")
         group = _Group(self._loop.time() + self._seconds, self._loop.create_future())
+        if self._closed:
+            group.outcome.set_result("the stream is closed")
+            return group
+        self._group = group
         if self._flusher is None:
             self._flusher = self._loop.create_task(self._flush())
         elif self._late:
@@ -67,13 +69,13 @@ class Gatherer:
         while (group := self._group) is not None:
             self._group = None
             started = time.perf_counter()
-            write = asyncio.ensure_future(self._write(group.values))
+            write = asyncio.ensure_future(self._write(group.entries))
             await asyncio.wait((write,), timeout=group.deadline - self._loop.time())
             reason = self._reason(write)
             group.outcome.set_result(reason)
             if reason is None:
                 self._observe_seconds(time.perf_counter() - started)
-                self._count_entries(len(group.values))
+                self._count_entries(len(group.entries))
             else:
                 self._fail_what_waits(reason)
                 await self._let_it_end(write)

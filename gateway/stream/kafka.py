@@ -63,10 +63,10 @@ class KafkaStream:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Return when the in-sync replicas have every entry; raises NotDurable naming those that may miss."""
-        shares: dict[int, list[bytes]] = {}
+        shares: dict[int, list[Entry]] = {}
         for entry in entries:
-            shares.setdefault(self._partition(entry.lane), []).append(entry.value)
-        outcomes = {number: self._gatherers[number].join(values) for number, values in shares.items()}
+            shares.setdefault(self._partition(entry.lane), []).append(entry)
+        outcomes = {number: self._gatherers[number].join(share) for number, share in shares.items()}
         if len(outcomes) == 1:
             await asyncio.shield(*outcomes.values())
         elif outcomes:
@@ -92,7 +92,8 @@ class KafkaStream:
         if reader is None:
             name = self._group_name(group)
             arguments = consumer_arguments(self._connection)
-            reader = Reader(self._topic, name, arguments, partial(self._observer.marks, name))
+            marks = partial(self._observer.marks, name)
+            reader = Reader(self._topic, self._partitions, name, arguments, marks)
             self._readers[group] = reader
         return reader
 

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.config import StreamSettings
 from gateway.errors import NotDurable, Unreachable
+from gateway.stream import Entry
 from gateway.stream.kafka_topics import MESSAGE_BYTES, connection
 
 BATCH_BYTES = 2**20
@@ -56,8 +57,8 @@ class Producer:
         except (KafkaError, TimeoutError, OSError) as problem:
             raise Unreachable(f"Kafka at {self._brokers} does not answer: {problem!r}") from problem
 
-    async def write(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
-        """Return when the partition's in-sync replicas have the values, in order.
+    async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
+        """Return when the partition's in-sync replicas have the entries, in order, the lane as key.
 
         Raises KafkaError or NotDurable otherwise, at the latest when a request has expired: what failed is
         not sent later. One write of a partition at a time.
@@ -65,7 +66,7 @@ class Producer:
         producer = await self._usable()
         try:
             async with asyncio.timeout(STUCK_SECONDS):
-                for batch in _batches(producer, values):
+                for batch in _batches(producer, entries):
                     await (await producer.send_batch(batch, topic, partition=partition))
         except TimeoutError:
             self._replace(producer)
@@ -130,16 +131,17 @@ class Producer:
             await _discard(producer)
 
 
-def _batches(producer: AIOKafkaProducer, values: Sequence[bytes]) -> Iterator[Any]:
+def _batches(producer: AIOKafkaProducer, entries: Sequence[Entry]) -> Iterator[Any]:
     now = time.time_ns() // 1_000_000
     batch = producer.create_batch()
     append = batch.append
-    for value in values:
-        if append(timestamp=now, key=None, value=value) is None:
+    for lane, value in entries:
+        key = lane.encode()
+        if append(timestamp=now, key=key, value=value) is None:
             yield batch
             batch = producer.create_batch()
             append = batch.append
-            append(timestamp=now, key=None, value=value)
+            append(timestamp=now, key=key, value=value)
     yield batch
 
 

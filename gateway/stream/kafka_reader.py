@@ -39,9 +39,12 @@ log = structlog.get_logger()
 class Reader:
     """One member of one group in one topic. One caller of `read` at a time."""
 
-    def __init__(self, topic: str, group: str, arguments: dict[str, Any], marks: Marks) -> None:
-        """`marks` tells what the group has committed for some partitions."""
+    def __init__(
+        self, topic: str, partitions: int, group: str, arguments: dict[str, Any], marks: Marks
+    ) -> None:
+        """`partitions` is how many the topic has; `marks` tells what the group has committed for some."""
         self._topic = topic
+        self._partitions = partitions
         self._group = group
         self._arguments = arguments
         self._marks = marks
@@ -86,11 +89,15 @@ class Reader:
                 await self._load_marks(self._assigned)
             else:
                 return await self._next(self._assigned, limit, full)
-        return Taken([])
+        await asyncio.sleep(_FULL_PATIENCE)  # whoever reads on must not keep the loop to himself
+        return self._taken([])
 
     def _say_revoked(self) -> Taken:
         revoked, self._revoked = self._revoked, frozenset()
-        return Taken([], revoked)
+        return self._taken([], revoked)
+
+    def _taken(self, chunks: list[Chunk], revoked: frozenset[int] = frozenset()) -> Taken:
+        return Taken(chunks, revoked, len(self._assigned or ()) / self._partitions)
 
     def _start(self) -> None:
         if self._consumer is None:
@@ -154,7 +161,7 @@ class Reader:
         if self._revoked or not self._poll.done():
             return self._say_revoked()
         poll, self._poll = self._poll, None
-        return Taken(list(self._chunks(poll.result(), full)))
+        return self._taken(list(self._chunks(poll.result(), full)))
 
     async def _poll_or_change(self, poll: asyncio.Task[Any]) -> None:
         """Wait for the poll, but only until a rebalance begins: the poll may wait for that to end."""

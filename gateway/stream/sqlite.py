@@ -23,7 +23,7 @@ PARTITION = 0
 _PATIENCE = 1.0
 """Seconds a read waits for the first item."""
 _FULL_PATIENCE = 0.05
-"""Seconds a read lasts while its partition is full: the caller asks again, and may have room by then."""
+"""Seconds a read lasts while its partition is full or closed: the caller asks again, not without end."""
 _SWEEP_ROWS = 2000
 """Rows removed at once, some 10 ms: removal keeps pace with 10 000 events a second and delays no append."""
 _TEXT_LIMIT = 2**20
@@ -48,6 +48,7 @@ class SqliteLog:
         self.writer = Writer(path, self._sweep)
         self._readers = ThreadPoolExecutor(1, "stream-reader")
         self._reading = connect(path)
+        self._closed = False
 
     async def topic(self, name: str) -> "SqliteStream":
         """Return the stream of that topic, always the same one; a topic not known so far is empty."""
@@ -77,6 +78,9 @@ class SqliteLog:
 
     async def close(self) -> None:
         """Close every topic, finish what was submitted, release the file. Bounded in time."""
+        if self._closed:
+            return
+        self._closed = True
         for stream in self._topics.values():
             await stream.close()
         await self.writer.close(2 * self.seconds + 1)
@@ -122,17 +126,18 @@ class SqliteStream:
         """Return when every entry is on disk; raises NotDurable for all of them otherwise."""
         if not entries:
             return
-        reason = await asyncio.shield(self._gatherer.join([entry.value for entry in entries]))
+        reason = await asyncio.shield(self._gatherer.join(entries))
         if reason is not None:
             raise NotDurable(reason, range(len(entries)))
 
-    async def _write(self, values: list[bytes]) -> None:
+    async def _write(self, entries: list[Entry]) -> None:
         now = time.time_ns() // 1_000_000
-        rows = [(self._number, offset, now, value) for offset, value in enumerate(values, self._following)]
+        numbered = enumerate(entries, self._following)
+        rows = [(self._number, offset, now, entry.value) for offset, entry in numbered]
         await self._log.writer.submit(
             lambda connection: connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", rows)
         )
-        self._following += len(values)
+        self._following += len(entries)
         self._wake_readers()
 
     def _wake_readers(self) -> None:
@@ -141,7 +146,7 @@ class SqliteStream:
 
     async def read(self, group: str, limit: int, full: Container[int] = ()) -> Taken:
         """Return the group's next items, waiting up to a second for the first."""
-        if PARTITION in full:
+        if PARTITION in full or self._closed:
             await asyncio.sleep(_FULL_PATIENCE)
             return Taken([])
         place = self._places.get(group)

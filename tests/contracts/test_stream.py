@@ -237,8 +237,29 @@ async def test_close_finishes_what_was_taken_and_refuses_the_rest(settings: Stre
         async with asyncio.timeout(10):
             await stream.close()
         await appending
-        with pytest.raises(NotDurable):
-            await stream.append(entries("a-2"))
+        with pytest.raises(NotDurable, match="closed") as refusal:
+            await stream.append(entries("a-2", "b-3"))
+        assert refusal.value.failed == [0, 1]
+
+
+async def test_a_closed_stream_reads_nothing_and_leaves_the_loop_to_others(settings: StreamSettings) -> None:
+    async with open_log(settings) as log:
+        stream = await log.topic("events")
+        await stream.append(entries("a-1"))
+        await take(stream, 1)
+        await stream.close()
+        reading_on = asyncio.ensure_future(take(stream, 1))
+        await asyncio.sleep(0.05)  # its turn comes, and this one's again
+        assert not reading_on.done()
+        reading_on.cancel()
+
+
+async def test_a_reader_that_is_alone_has_the_whole_of_the_topic(stream: Stream) -> None:
+    await stream.append(entries("a-1"))
+    async with asyncio.timeout(40):
+        while not (taken := await stream.read("readers", 10)).chunks:
+            pass
+    assert taken.share == 1
 
 
 async def test_close_lets_a_waiting_reader_go(settings: StreamSettings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from gateway.config import StreamSettings
-from gateway.stream import Entry, Mark, Stream
+from gateway.stream import Entry, Mark, Stream, Taken
 from gateway.stream.kafka_topics import create_topics
 from gateway.stream.opening import Log, open_log
 
@@ -29,11 +29,13 @@ class Worker:
         self.seen: list[str] = []
         self.partitions: set[int] = set()
         self.revocations: list[frozenset[int]] = []
+        self.share = 0.0
         self.task = asyncio.create_task(self.run())
 
     async def run(self) -> None:
         while True:
             taken = await self.stream.read("readers", 5)
+            self.share = taken.share
             for partition in taken.revoked:
                 self.partitions.discard(partition)
                 if self.owners.get(partition) is self:
@@ -49,7 +51,6 @@ class Worker:
             )
 
     async def stop(self) -> None:
-        assert not self.task.done(), "it failed"
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         for partition in self.partitions:
@@ -80,6 +81,7 @@ async def test_two_readers_of_a_group_share_the_partitions_and_never_hold_one_at
     first = Worker(stream, owners)
     await until(lambda: len(first.seen) == 200, first)
     assert first.partitions == {0, 1, 2, 3}
+    assert first.share == 1
     async with open_log(settings) as other:
         second = Worker(await other.topic("events"), owners)
         await until(lambda: first.revocations, first, second)
@@ -88,9 +90,11 @@ async def test_two_readers_of_a_group_share_the_partitions_and_never_hold_one_at
         posted += await post(stream, len(posted), 200)
         await until(lambda: first.partitions and second.partitions, first, second)
         assert not first.partitions & second.partitions
+        assert (first.share, second.share) == (0.5, 0.5)
         await until(lambda: len(first.seen) + len(second.seen) == len(posted), first, second)
         assert sorted(first.seen + second.seen) == sorted(posted), "each was read once"
         await second.stop()
+    await until(lambda: first.share == 1, first)
     posted += await post(stream, len(posted), 200)
     await until(lambda: len(first.seen) + len(second.seen) == len(posted), first)
     assert first.partitions == {0, 1, 2, 3}
@@ -139,5 +143,5 @@ async def test_a_reader_whose_partitions_are_full_for_longer_than_it_may_be_sile
     while not (await stream.read("readers", 10)).chunks:
         pass
     for _ in range(60):
-        assert await stream.read("readers", 10, full=range(4)) == ([], frozenset())
+        assert await stream.read("readers", 10, full=range(4)) == Taken([])
     assert (await stream.read("readers", 10)).chunks

@@ -1,8 +1,14 @@
+import asyncio
+from collections import defaultdict
+from typing import Any
+
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from gateway.config import StreamSettings
 from gateway.demo.parts import free_port
 from gateway.errors import ConfigError, Unreachable
+from gateway.stream import Entry
 from gateway.stream.kafka_topics import TopicReport, connection, create_topics
 from gateway.stream.opening import open_log
 
@@ -30,7 +36,7 @@ async def test_an_existing_topic_that_is_not_as_configured_is_told_in_sentences(
 
 
 async def test_a_topic_the_broker_refuses_is_a_sentence(settings: StreamSettings) -> None:
-    with pytest.raises(ConfigError, match="cannot be made.*replication"):
+    with pytest.raises(ConfigError, match=r"cannot be made.*replication"):
         await create_topics(settings.model_copy(update={"replication": 3}), ["events"])
 
 
@@ -55,6 +61,25 @@ async def test_no_broker_at_start_is_a_sentence_not_a_hang(settings: StreamSetti
             pass
     with pytest.raises(Unreachable, match="does not answer"):
         await create_topics(nobody, ["events"])
+
+
+async def test_the_lane_is_the_key_of_its_messages(settings: StreamSettings) -> None:
+    await create_topics(settings, ["events"])
+    posted = [Entry(f"lane{number % 5}", b"%d" % number) for number in range(20)]
+    async with open_log(settings) as log:
+        await (await log.topic("events")).append(posted)
+    topic = f"{settings.topic_prefix}.events"
+    found: dict[int, list[Any]] = defaultdict(list)
+    async with (
+        AIOKafkaConsumer(topic, bootstrap_servers=settings.brokers, auto_offset_reset="earliest") as consumer,
+        asyncio.timeout(20),
+    ):
+        for _ in posted:
+            message = await consumer.getone()
+            found[message.partition].append(Entry(message.key.decode(), message.value))
+    assert sorted(entry for entries in found.values() for entry in entries) == sorted(posted)
+    lanes = [{entry.lane for entry in entries} for entries in found.values()]
+    assert sum(map(len, lanes)) == 5, "each lane in one partition"
 
 
 def test_tls_and_sasl_settings_reach_the_client_and_certificates_are_verified() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Container, Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.delivery.deliverer import GROUP
 from gateway.errors import Unreachable, UnreadableRecord
@@ -34,6 +35,8 @@ class Wire:
         """Marks are lost, as in a crash before they are written."""
         self.revoke = False
         """The next read takes the partition away, the one after gives it back from its last mark."""
+        self.share = 1.0
+        """What the reader is told to have of the partitions."""
         self.given: dict[int, bytes] = {}
         self.mark = Mark(0, 0)
         self._gone = False
@@ -53,7 +56,7 @@ class Wire:
             return Taken([Chunk(0, not_done(items, self.mark.done), self.mark.done)])
         taken = await self._stream.read(group, limit, full)
         self.given.update(item for chunk in taken.chunks for item in chunk.items)
-        return taken
+        return taken._replace(share=self.share)
 
     async def commit(self, group: str, marks: Sequence[Mark]) -> None:
         if self.away:
@@ -161,6 +164,25 @@ async def test_a_partition_taken_away_and_given_back_repeats_nothing(
     assert all(in_order(tracker.lane(lane)) for lane in LANES)
 
 
+async def test_the_pace_follows_the_share_of_the_partitions(tmp_path: Path, tracker: Tracker) -> None:
+    def pace() -> float | None:
+        return REGISTRY.get_sample_value("gateway_pace_per_second", {"site": "shop"})
+
+    async with opened(tmp_path) as parts:
+        wire = Wire(await parts.stream())
+        wire.share = 0.25
+        async with parts.delivering(tracker, stream=wire, rate=1000):
+            await until(lambda: pace() == 250)
+            wire.share = 0.0
+            await until(lambda: pace() == 0)
+            await append(wire, "a-1")
+            await until(lambda: len(wire.given) == 1)
+            assert tracker.arrived == []
+            wire.share = 1.0
+            await until(lambda: pace() == 1000)
+            await until(lambda: tracker.taken == ["a-1"])
+
+
 async def test_a_stream_that_is_away_for_a_while_is_waited_for(tmp_path: Path, tracker: Tracker) -> None:
     async with opened(tmp_path) as parts:
         stream = await parts.stream()
@@ -200,11 +222,29 @@ async def test_a_dead_letter_that_comes_again_is_renewed_and_not_doubled(
 ) -> None:
     tracker.script["a-1"] = [says(400, b"first"), says(413, b"second")]
     async with opened(tmp_path) as parts:
-        await append(await parts.stream(), "a-1", "a-1", "a-2")
-        async with parts.delivering(tracker):
-            await until(lambda: tracker.taken == ["a-2"])
+        for follower in ("a-2", "a-3"):
+            await append(await parts.stream(), "a-1", follower)
+            async with parts.delivering(tracker):
+                await until(lambda follower=follower: follower in tracker.taken)
         (letter,) = await parts.dead_letters()
         assert (letter["reason"], letter["answer"]) == ("too_large", "second")
+
+
+async def test_a_record_that_stands_twice_is_delivered_once(tmp_path: Path, tracker: Tracker) -> None:
+    tracker.script["a-2"] = [says(503)]
+    tracker.script["a-3"] = [says(400)]
+    async with opened(tmp_path) as parts:
+        stream = await parts.stream()
+        await append(stream, "a-1", "a-2", "a-3", "b-1", "a-1", "a-2", "a-3", "b-1", "a-4", "b-2")
+        async with parts.delivering(tracker):
+            await until(lambda: len(tracker.taken) == 5)
+            await append(stream, "b-2", "b-3")
+            await until(lambda: "b-3" in tracker.taken)
+        assert await left(parts) == 0
+        assert len(await parts.dead_letters()) == 1
+    assert tracker.lane("a") == ["a-1", "a-2", "a-4"]
+    assert tracker.lane("b") == ["b-1", "b-2", "b-3"]
+    assert tracker.requests_of("a-3") == 1
 
 
 async def test_a_record_of_a_newer_version_stops_the_deliverer_with_a_sentence_and_stays(
@@ -217,11 +257,15 @@ async def test_a_record_of_a_newer_version_stops_the_deliverer_with_a_sentence_a
         await stream.append([Entry("b", newer)])
         wire = Wire(stream)
         with pytest.raises(UnreadableRecord, match="upgrade this process"):
-            async with parts.delivering(tracker, stream=wire):
-                await until(lambda: len(wire.given) == 2)
-                await asyncio.sleep(0.05)  # what was read is looked at before a stop is told
+            await _read_both(parts, tracker, wire)
         assert await left(parts) >= 1
         assert await parts.dead_letters() == []
+
+
+async def _read_both(parts: Parts, tracker: Tracker, wire: Wire) -> None:
+    async with parts.delivering(tracker, stream=wire):
+        await until(lambda: len(wire.given) == 2)
+        await asyncio.sleep(0.05)  # what was read is looked at before a stop is told
 
 
 async def test_a_full_window_stops_reading_and_loses_nothing(tmp_path: Path, tracker: Tracker) -> None:

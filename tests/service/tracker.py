@@ -128,7 +128,7 @@ async def append(stream: Stream, *event_ids: str) -> None:
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- what is waited for happens in a server, without an event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import REGISTRY
 
-from gateway.errors import NotDurable
+from gateway.stream import Entry
 from gateway.stream.gather import Gatherer
 
 SECONDS = 0.2
@@ -19,8 +19,8 @@ class Disk:
         self.gate.set()
         self.problem: Exception | None = None
 
-    async def write(self, values: list[bytes]) -> None:
-        self.written.append(list(values))
+    async def write(self, entries: list[Entry]) -> None:
+        self.written.append([entry.value for entry in entries])
         await self.gate.wait()
         if self.problem is not None:
             raise self.problem
@@ -36,6 +36,10 @@ async def gatherer(disk: Disk) -> Gatherer:
     return Gatherer(disk.write, SECONDS, "unit")
 
 
+def some(*values: bytes) -> list[Entry]:
+    return [Entry("lane", value) for value in values]
+
+
 async def started(disk: Disk, count: int = 1) -> None:
     """Return when that many writes have begun."""
     async with asyncio.timeout(5):
@@ -47,45 +51,45 @@ async def reasons(*outcomes: asyncio.Future[str | None]) -> Sequence[str | None]
     return await asyncio.gather(*outcomes)
 
 
-async def test_values_of_one_loop_turn_share_a_write(gatherer: Gatherer, disk: Disk) -> None:
-    outcomes = [gatherer.join([b"%d" % number]) for number in range(100)]
+async def test_entries_of_one_loop_turn_share_a_write(gatherer: Gatherer, disk: Disk) -> None:
+    outcomes = [gatherer.join(some(b"%d" % number)) for number in range(100)]
     assert await reasons(*outcomes) == [None] * 100
     assert disk.written == [[b"%d" % number for number in range(100)]]
 
 
 async def test_while_a_write_is_under_way_the_next_gathers(gatherer: Gatherer, disk: Disk) -> None:
     disk.gate.clear()
-    first = gatherer.join([b"1"])
+    first = gatherer.join(some(b"1"))
     await started(disk)
-    later = [gatherer.join([b"2"]), gatherer.join([b"3", b"4"])]
+    later = [gatherer.join(some(b"2")), gatherer.join(some(b"3", b"4"))]
     disk.gate.set()
     assert await reasons(first, *later) == [None, None, None]
     assert disk.written == [[b"1"], [b"2", b"3", b"4"]]
 
 
 async def test_a_group_has_one_future_however_many_wait_for_it(gatherer: Gatherer) -> None:
-    assert gatherer.join([b"1"]) is gatherer.join([b"2"])
-    assert await gatherer.join([b"3"]) is None
+    assert gatherer.join(some(b"1")) is gatherer.join(some(b"2"))
+    assert await gatherer.join(some(b"3")) is None
 
 
 async def test_a_failed_write_fails_what_queued_behind_it(gatherer: Gatherer, disk: Disk) -> None:
     disk.gate.clear()
     disk.problem = OSError("the disk is full")
-    first = gatherer.join([b"1"])
+    first = gatherer.join(some(b"1"))
     await started(disk)
-    behind = gatherer.join([b"2"])
+    behind = gatherer.join(some(b"2"))
     disk.gate.set()
     assert await reasons(first, behind) == ["OSError: the disk is full"] * 2
     assert disk.written == [[b"1"]]
     disk.problem = None
-    assert await gatherer.join([b"3"]) is None
+    assert await gatherer.join(some(b"3")) is None
 
 
 async def test_a_late_write_fails_in_time_with_what_queued_behind_it(gatherer: Gatherer, disk: Disk) -> None:
     disk.gate.clear()
-    first = gatherer.join([b"1"])
+    first = gatherer.join(some(b"1"))
     await started(disk)
-    behind = gatherer.join([b"2"])
+    behind = gatherer.join(some(b"2"))
     async with asyncio.timeout(SECONDS + 1):
         assert await reasons(first, behind) == ["not durable within 0.2 s"] * 2
     assert disk.written == [[b"1"]]
@@ -96,10 +100,10 @@ async def test_nothing_is_written_behind_a_late_write_until_it_is_over(
     gatherer: Gatherer, disk: Disk
 ) -> None:
     disk.gate.clear()
-    assert await gatherer.join([b"1"]) is not None
+    assert await gatherer.join(some(b"1")) is not None
     async with asyncio.timeout(SECONDS + 1):
-        assert await gatherer.join([b"2"]) is not None
-    waiting = gatherer.join([b"3"])
+        assert await gatherer.join(some(b"2")) is not None
+    waiting = gatherer.join(some(b"3"))
     assert disk.written == [[b"1"]]
     disk.gate.set()
     assert await waiting is None
@@ -109,24 +113,24 @@ async def test_nothing_is_written_behind_a_late_write_until_it_is_over(
 async def test_a_late_write_that_fails_in_the_end_fails_nobody_anew(gatherer: Gatherer, disk: Disk) -> None:
     disk.gate.clear()
     disk.problem = OSError()
-    assert await gatherer.join([b"1"]) is not None
-    waiting = gatherer.join([b"2"])
+    assert await gatherer.join(some(b"1")) is not None
+    waiting = gatherer.join(some(b"2"))
     disk.gate.set()
     assert await waiting == "OSError: "
     assert disk.written == [[b"1"], [b"2"]]
 
 
 async def test_close_waits_for_what_was_taken_and_refuses_the_rest(gatherer: Gatherer, disk: Disk) -> None:
-    outcome = gatherer.join([b"1"])
+    outcome = gatherer.join(some(b"1"))
     await gatherer.close()
     assert outcome.result() is None
-    with pytest.raises(NotDurable, match="closed"):
-        gatherer.join([b"2"])
+    assert gatherer.join(some(b"2")).result() == "the stream is closed"
+    assert disk.written == [[b"1"]]
 
 
 async def test_close_is_bounded_while_a_write_hangs(gatherer: Gatherer, disk: Disk) -> None:
     disk.gate.clear()
-    outcome = gatherer.join([b"1"])
+    outcome = gatherer.join(some(b"1"))
     await started(disk)
     async with asyncio.timeout(2 * SECONDS + 1):
         await gatherer.close()
@@ -140,7 +144,7 @@ async def test_writes_entries_and_failures_are_counted(gatherer: Gatherer, disk:
         return [REGISTRY.get_sample_value(f"gateway_append_{name}", {"topic": "unit"}) or 0 for name in names]
 
     before = counted()
-    await gatherer.join([b"1", b"2"])
+    await gatherer.join(some(b"1", b"2"))
     disk.problem = OSError()
-    await gatherer.join([b"3"])
+    await gatherer.join(some(b"3"))
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2, 1]

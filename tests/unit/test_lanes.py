@@ -40,7 +40,7 @@ def fill(lanes: Lanes[str], records: list[str], partition: int = 0, start: int =
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 -- what is waited for has no event of its own
+        while not condition():
             await asyncio.sleep(0.001)
 
 
