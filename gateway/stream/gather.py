@@ -1,7 +1,7 @@
 """Gathering: appends of concurrent callers share one write, and nobody waits longer than promised.
 
 Idle, a write starts in the loop's next turn, so that all requests of one turn share it; busy, callers gather
-until the write under way is over. One future per group, whoever and how many wait for it.
+until the write under way is over. One future per caller, however many writes hold its entries.
 """
 
 import asyncio
@@ -13,13 +13,37 @@ from gateway import metrics
 from gateway.stream import Entry
 
 
+class Landing:
+    """One caller's wait for its entries, which `parts` writes hold."""
+
+    __slots__ = ("_failed", "_left", "_over")
+
+    def __init__(self, parts: int) -> None:
+        self._left = parts
+        self._failed: dict[Gatherer, str] = {}
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def part(self, gatherer: "Gatherer", reason: str | None) -> None:
+        """Take note of what became of a part: None once durable, else the reason."""
+        if reason is not None:
+            self._failed[gatherer] = reason
+        self._left -= 1
+        if not self._left and not self._over.done():  # done: the caller was cancelled
+            self._over.set_result(None)
+
+    async def wait(self) -> "dict[Gatherer, str]":
+        """Return which parts are not durable, and why, once every part has its outcome."""
+        await self._over
+        return self._failed
+
+
 @dataclass(slots=True)
 class _Group:
-    """What shares one write, and what became of it: None, or why it is not durable."""
+    """What shares one write, and who waits for it."""
 
     deadline: float
-    outcome: asyncio.Future[str | None]
     entries: list[Entry] = field(default_factory=list)
+    landings: list[Landing] = field(default_factory=list)
 
 
 class Gatherer:
@@ -41,24 +65,20 @@ class Gatherer:
         self._count_entries = metrics.APPEND_ENTRIES.labels(topic).inc
         self._count_failure = metrics.APPEND_FAILURES.labels(topic).inc
 
-    def join(self, entries: Sequence[Entry]) -> asyncio.Future[str | None]:
-        """Add the entries to the next write and return its outcome: None once durable, else the reason.
+    def join(self, entries: Sequence[Entry], landing: Landing) -> None:
+        """Add the entries to the next write, whose outcome is a part of the landing.
 
-        The future is shared, so whoever awaits it shields it. It is done `seconds` after the group's oldest
-        entries came, at the latest; at once when closed.
+        That is `seconds` after the group's oldest entries came, at the latest; at once when closed.
         """
-        group = self._group
-        if group is None:
-            group = self._new_group()
+        if self._closed:
+            landing.part(self, "the stream is closed")
+            return
+        group = self._group or self._new_group()
         group.entries.extend(entries)
-        return group.outcome
+        group.landings.append(landing)
 
     def _new_group(self) -> _Group:
-        group = _Group(self._loop.time() + self._seconds, self._loop.create_future())
-        if self._closed:
-            group.outcome.set_result("the stream is closed")
-            return group
-        self._group = group
+        group = self._group = _Group(self._loop.time() + self._seconds)
         if self._flusher is None:
             self._flusher = self._loop.create_task(self._flush())
         elif self._late:
@@ -72,7 +92,7 @@ class Gatherer:
             write = asyncio.ensure_future(self._write(group.entries))
             await asyncio.wait((write,), timeout=group.deadline - self._loop.time())
             reason = self._reason(write)
-            group.outcome.set_result(reason)
+            self._tell(group, reason)
             if reason is None:
                 self._observe_seconds(time.perf_counter() - started)
                 self._count_entries(len(group.entries))
@@ -80,6 +100,10 @@ class Gatherer:
                 self._fail_what_waits(reason)
                 await self._let_it_end(write)
         self._flusher = None
+
+    def _tell(self, group: _Group, reason: str | None) -> None:
+        for landing in group.landings:
+            landing.part(self, reason)
 
     def _reason(self, write: asyncio.Future[None]) -> str | None:
         if not write.done():
@@ -94,7 +118,7 @@ class Gatherer:
         self._count_failure()
         group, self._group = self._group, None
         if group is not None:
-            group.outcome.set_result(reason)
+            self._tell(group, reason)
 
     async def _let_it_end(self, write: asyncio.Future[None]) -> None:
         """Wait for the end of a late write; what comes meanwhile gathers, each group for its own time."""

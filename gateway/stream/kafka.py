@@ -8,7 +8,7 @@ from zlib import crc32
 from gateway.config import StreamSettings
 from gateway.errors import NotDurable
 from gateway.stream import Backlog, Entry, Mark, Taken
-from gateway.stream.gather import Gatherer
+from gateway.stream.gather import Gatherer, Landing
 from gateway.stream.kafka_backlog import Observer
 from gateway.stream.kafka_producer import Producer
 from gateway.stream.kafka_reader import Reader, consumer_arguments
@@ -63,21 +63,20 @@ class KafkaStream:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Return when the in-sync replicas have every entry; raises NotDurable naming those that may miss."""
-        shares: dict[int, list[Entry]] = {}
+        shares: dict[Gatherer, list[Entry]] = {}
         for entry in entries:
-            shares.setdefault(self._partition(entry.lane), []).append(entry)
-        outcomes = {number: self._gatherers[number].join(share) for number, share in shares.items()}
-        if len(outcomes) == 1:
-            await asyncio.shield(*outcomes.values())
-        elif outcomes:
-            await asyncio.wait(outcomes.values())
-        failed = {number: reason for number, outcome in outcomes.items() if (reason := outcome.result())}
-        if failed:
-            places = [place for place, entry in enumerate(entries) if self._partition(entry.lane) in failed]
+            shares.setdefault(self._gatherer(entry.lane), []).append(entry)
+        if not shares:
+            return
+        landing = Landing(len(shares))
+        for gatherer, share in shares.items():
+            gatherer.join(share, landing)
+        if failed := await landing.wait():
+            places = [place for place, entry in enumerate(entries) if self._gatherer(entry.lane) in failed]
             raise NotDurable("; ".join(sorted(set(failed.values()))), places)
 
-    def _partition(self, lane: str) -> int:
-        return crc32(lane.encode()) % self._partitions
+    def _gatherer(self, lane: str) -> Gatherer:
+        return self._gatherers[crc32(lane.encode()) % len(self._gatherers)]
 
     async def read(self, group: str, limit: int, full: Container[int] = ()) -> Taken:
         """Return the group's next items from the partitions this reader holds."""

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.config import StreamSettings
 from gateway.errors import NotDurable, Unreachable
 from gateway.stream import Backlog, Chunk, Entry, Item, Mark, Taken
-from gateway.stream.gather import Gatherer
+from gateway.stream.gather import Gatherer, Landing
 from gateway.stream.marks import Ranges, from_text, not_done, to_text
 from gateway.stream.sqlite_file import Lock, Writer, connect, prepare
 
@@ -126,8 +126,9 @@ class SqliteStream:
         """Return when every entry is on disk; raises NotDurable for all of them otherwise."""
         if not entries:
             return
-        reason = await asyncio.shield(self._gatherer.join(entries))
-        if reason is not None:
+        landing = Landing(1)
+        self._gatherer.join(entries, landing)
+        for reason in (await landing.wait()).values():
             raise NotDurable(reason, range(len(entries)))
 
     async def _write(self, entries: list[Entry]) -> None:
