@@ -37,6 +37,8 @@ EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+_COLLECT_EVERY = 50_000
+"""Containers made and not yet freed; one event holds about ten while it is under way."""
 _DAY_MS = 24 * 3600 * 1000
 
 _log = structlog.get_logger()
@@ -94,8 +96,7 @@ class Gateway:
         if Part.INGEST in self._parts:
             await self._start_ingest(await log.topic(EVENTS_TOPIC))
         await self._start_metrics()
-        gc.collect()
-        gc.freeze()  # what booted stays; the collector need not walk it on every full pass
+        _calm_the_collector()
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: _stitch_settings(site) for site in self._config.sites}
@@ -173,6 +174,16 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _calm_the_collector() -> None:
+    """Look for cycles less often: what an event is made of has none, and goes when its request is answered.
+
+    Every 700 containers, as Python does it, took 7 % of ingest's CPU at ten events a request.
+    """
+    gc.collect()
+    gc.freeze()  # what booted stays, and need not be walked on every full pass
+    gc.set_threshold(_COLLECT_EVERY, 20, 50)
 
 
 def stitched_topic(site: str) -> str:
