@@ -7,12 +7,12 @@ The path of one event
                        topic events ─▶ identity: stitch ─▶ topic stitched.<site> ─▶ delivery ─▶ eSputnik
                                                                                       └─▶ dead letters
 
-`flow` tells it in two functions. The stages know nothing of each other; `app` wires them.
+`flow` tells it in a few short functions. The stages know nothing of each other; `app` wires them.
 
 The rooms
     ingest      HTTP in: routes, bodies, keys, replies
     validation  schemas, repairs, precise errors
-    stream      the durable log: SQLite or Kafka
+    stream      the durable log: SQLite or Kafka, with a spool on disk while Kafka is away
     identity    which customer is behind this cookie
     delivery    pace, retry, order, dead letters
     esputnik    a client of eSputnik's API; imports nothing of ours

@@ -84,7 +84,8 @@ class Gateway:
 
     async def _open(self) -> None:
         config = self._config
-        log = await self._closing.enter_async_context(open_log(config.stream))
+        spooled = EVENTS_TOPIC if Part.INGEST in self._parts and config.stream.spool_bytes else None
+        log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         if self._parts & {Part.STITCH, Part.DELIVER}:
             store = await open_store(config.links.url.get_secret_value())
             self._closing.push_async_callback(store.close)

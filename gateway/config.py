@@ -106,9 +106,14 @@ class StreamSettings(Section):
     kind: Literal["sqlite", "kafka"] = "sqlite"
     path: Path = Path("data/stream.db")
     append_seconds: float = Field(0.5, gt=0)
-    """An append that is not durable by then fails, and the caller is answered 503."""
+    """An append that is not durable by then goes to the spool, or is answered 503 where there is none."""
     keep_hours: float = Field(24, ge=0)
     """SQLite: how long consumed rows stay."""
+
+    spool_path: Path = Path("data/spool.db")
+    """Kafka: where ingest keeps what Kafka does not take in time; one file for each ingest process."""
+    spool_bytes: int = Field(2**30, ge=0)
+    """A full spool answers 503; 0 turns it off."""
 
     brokers: list[str] = []
     topic_prefix: str = Field("gateway", pattern=r"^[a-zA-Z0-9._-]+$")

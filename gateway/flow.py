@@ -16,7 +16,7 @@ from gateway.errors import ConfigError, NotDurable
 from gateway.event import PROBE, Record
 from gateway.identity.stitcher import Stitcher
 from gateway.ingest.desk import Desk
-from gateway.ingest.reply import Result
+from gateway.ingest.reply import Result, tell_on_disk
 from gateway.stream import Entry, Stream
 
 Positioned = Sequence[tuple[str, Record]]
@@ -32,7 +32,9 @@ async def accept(events: Sequence[Any], desk: Desk, stream: Stream, now_ms: int)
     """
     judged = desk.judge(events, now_ms)
     if judged.records:
-        await stream.append([Entry(record.lane, record.encode()) for record in judged.records])
+        on_disk = await stream.append([Entry(record.lane, record.encode()) for record in judged.records])
+        if on_disk:
+            tell_on_disk(judged.results, {judged.records[place].id for place in on_disk})
     desk.settle(judged.records, now_ms)
     assert len(judged.results) == len(events)
     return judged.results

@@ -28,6 +28,8 @@ APPEND_SECONDS = Histogram("gateway_append_seconds", "One write of the stream", 
 APPEND_ENTRIES = Counter("gateway_append_entries", "Entries made durable", ["topic"])
 APPEND_FAILURES = Counter("gateway_append_failures", "Writes that were not durable in time", ["topic"])
 
+SPOOL_RECORDS = Gauge("gateway_spool_records", "Records on this machine's disk, not yet in Kafka", ["topic"])
+
 # identity
 STITCH_SECONDS = Histogram("gateway_stitch_seconds", "Stitching one batch of records", buckets=_FAST)
 STITCHED = Counter("gateway_stitched", "Records stitched", ["site", "decision"])

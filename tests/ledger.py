@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +40,8 @@ class Ledger:
         self.url = url
         self.accepted: dict[str, str] = {}
         """Place (`person/number`) of each accepted event by its id, in the order of acceptance."""
+        self.durable = Counter[str]()
+        """How many were durable where, by their answers."""
 
     async def post(self, http: aiohttp.ClientSession, events: Sequence[dict[str, Any]]) -> bool:
         """Post a batch; return whether it was answered with 2xx, in which case it is written down."""
@@ -52,6 +54,7 @@ class Ledger:
             return False
         for result, one in zip(results, events, strict=True):
             self.accepted[result["id"]] = place(one)
+            self.durable[result["durable"]] += 1
         return True
 
     def missing(self, arrivals: Sequence[dict[str, Any]]) -> set[str]:

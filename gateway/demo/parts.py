@@ -132,8 +132,9 @@ class Part(ABC):
         _guard().forget(process.pid)
 
     def pause(self) -> None:
-        """Freeze the server: connections stay open and nothing is answered (SIGSTOP)."""
+        """Return once the server is frozen: connections stay open and nothing is answered (SIGSTOP)."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let a paused server go on (SIGCONT)."""

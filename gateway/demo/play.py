@@ -25,7 +25,11 @@ async def play(stay: bool, kafka: bool) -> int:
     set_up(Logs(format="console", level="warning"))
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-")))
-        parts = await stack.enter_async_context(_real_parts(console)) if kafka else _embedded_parts(folder)
+        parts = (
+            await stack.enter_async_context(_real_parts(console, folder))
+            if kafka
+            else _embedded_parts(folder)
+        )
         sandbox = await stack.enter_async_context(Sandbox())
         gateway = await stack.enter_async_context(_running(_config(sandbox.url, parts)))
         gateway_url = f"http://127.0.0.1:{gateway.port}"
@@ -56,7 +60,7 @@ def _embedded_parts(folder: Path) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _real_parts(console: Console) -> AsyncIterator[dict[str, Any]]:
+async def _real_parts(console: Console, folder: Path) -> AsyncIterator[dict[str, Any]]:
     from gateway.demo.parts import Kafka, Postgres  # noqa: PLC0415 - they need the extra `local`
 
     console.print("Starting Kafka and PostgreSQL (the first time, Kafka is fetched from Maven Central) …")
@@ -71,6 +75,7 @@ async def _real_parts(console: Console) -> AsyncIterator[dict[str, Any]]:
             "replication": 1,
             "min_insync": 1,
             "append_seconds": 5,
+            "spool_path": folder / "spool.db",
         }
         links = {"url": await asyncio.to_thread(postgres.create_database, "gateway")}
         yield {"dev": True, "stream": stream, "links": links}

@@ -1,6 +1,6 @@
 """One result per event, and the status that sums them up."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import orjson
@@ -31,6 +31,13 @@ def tracker_reply(result: Result) -> web.Response:
     refused = result["status"] == "refused"
     status = 200 if not refused else 403 if result["code"] == WRONG_SITE else 400
     return _reply([result], int(refused), status)
+
+
+def tell_on_disk(results: Sequence[Result], ids: Container[str]) -> None:
+    """Say of those events that they are durable on this machine's disk, on their way to the stream."""
+    for result in results:
+        if result.get("id") in ids:
+            result["durable"] = "disk"
 
 
 def _reply(results: Sequence[Result], refused: int, status: int) -> web.Response:

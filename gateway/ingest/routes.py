@@ -88,7 +88,7 @@ class Routes:
             return await accept(events, desk, self._stream, self._clock.now_ms())
         except NotDurable:
             self._readiness.append_failed()
-            detail = "nothing of this request was stored; post it again"
+            detail = "nothing of this request is promised; post it again"
             raise Problem(503, "not_durable", detail, _RETRY_SOON) from None
 
     def _tracker_desk(self, request: web.Request, event: dict[str, Any]) -> Desk:

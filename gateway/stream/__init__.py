@@ -66,9 +66,10 @@ class Backlog(NamedTuple):
 class Stream(Protocol):
     """A durable, ordered log of one topic."""
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry]) -> Sequence[int]:
         """Return when every entry is durable; entries of one lane keep the order they were given in.
 
+        Returns the places of those that are durable on this machine's disk only, until the log takes them.
         Appends of concurrent callers share one write. Raises NotDurable within the stream's deadline, naming
         the entries that have no promise; whatever was queued behind a failed write fails with it.
         """

@@ -16,17 +16,21 @@ from gateway.stream import Entry
 class Landing:
     """One caller's wait for its entries, which `parts` writes hold."""
 
-    __slots__ = ("_failed", "_left", "_over")
+    __slots__ = ("_failed", "_left", "_over", "on_disk")
 
     def __init__(self, parts: int) -> None:
         self._left = parts
+        self.on_disk: set[Gatherer] = set()
+        """Parts that are durable in the spool, not in the log itself."""
         self._failed: dict[Gatherer, str] = {}
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def part(self, gatherer: "Gatherer", reason: str | None) -> None:
+    def part(self, gatherer: "Gatherer", reason: str | None, on_disk: bool = False) -> None:
         """Take note of what became of a part: None once durable, else the reason."""
         if reason is not None:
             self._failed[gatherer] = reason
+        elif on_disk:
+            self.on_disk.add(gatherer)
         self._left -= 1
         if not self._left and not self._over.done():  # done: the caller was cancelled
             self._over.set_result(None)
@@ -50,10 +54,12 @@ class Gatherer:
     """One flusher in front of one ordered log (a SQLite topic, a Kafka partition).
 
     `write` makes entries durable in the order given or raises; it ends some time after it has become useless,
-    and until then nothing is written behind it.
+    and until then nothing is written behind it. It returns True for entries that are in the spool instead.
     """
 
-    def __init__(self, write: Callable[[list[Entry]], Awaitable[None]], seconds: float, topic: str) -> None:
+    def __init__(
+        self, write: Callable[[list[Entry]], Awaitable[bool | None]], seconds: float, topic: str
+    ) -> None:
         self._write = write
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
@@ -92,7 +98,7 @@ class Gatherer:
             write = asyncio.ensure_future(self._write(group.entries))
             await asyncio.wait((write,), timeout=group.deadline - self._loop.time())
             reason = self._reason(write)
-            self._tell(group, reason)
+            self._tell(group, reason, on_disk=reason is None and bool(write.result()))
             if reason is None:
                 self._observe_seconds(time.perf_counter() - started)
                 self._count_entries(len(group.entries))
@@ -101,11 +107,11 @@ class Gatherer:
                 await self._let_it_end(write)
         self._flusher = None
 
-    def _tell(self, group: _Group, reason: str | None) -> None:
+    def _tell(self, group: _Group, reason: str | None, on_disk: bool = False) -> None:
         for landing in group.landings:
-            landing.part(self, reason)
+            landing.part(self, reason, on_disk)
 
-    def _reason(self, write: asyncio.Future[None]) -> str | None:
+    def _reason(self, write: asyncio.Future[bool | None]) -> str | None:
         if not write.done():
             return f"not durable within {self._seconds:g} s"
         if write.cancelled():
@@ -120,7 +126,7 @@ class Gatherer:
         if group is not None:
             self._tell(group, reason)
 
-    async def _let_it_end(self, write: asyncio.Future[None]) -> None:
+    async def _let_it_end(self, write: asyncio.Future[bool | None]) -> None:
         """Wait for the end of a late write; what comes meanwhile gathers, each group for its own time."""
         self._late = True
         await asyncio.wait((write,))

@@ -13,20 +13,25 @@ from gateway.stream.kafka_backlog import Observer
 from gateway.stream.kafka_producer import Producer
 from gateway.stream.kafka_reader import Reader, consumer_arguments
 from gateway.stream.kafka_topics import check_topic, connection, topic_name
+from gateway.stream.spool import DISK_SECONDS, Spool
 
 
 class KafkaLog:
     """The cluster as this process uses it: one producer for all topics. Make it with `open`."""
 
-    def __init__(self, settings: StreamSettings) -> None:
+    def __init__(self, settings: StreamSettings, spooled: str | None) -> None:
         self._settings = settings
+        self._spooled = spooled
         self._producer = Producer(settings)
         self._topics: dict[str, KafkaStream] = {}
 
     @classmethod
-    async def open(cls, settings: StreamSettings) -> "KafkaLog":
-        """Return the connected log; raises Unreachable when no broker answers."""
-        log = cls(settings)
+    async def open(cls, settings: StreamSettings, spooled: str | None = None) -> "KafkaLog":
+        """Return the connected log; the topic `spooled` has this machine's disk for what Kafka does not take.
+
+        Raises Unreachable when no broker answers.
+        """
+        log = cls(settings, spooled)
         await log._producer.start()
         return log
 
@@ -37,7 +42,9 @@ class KafkaLog:
         """
         if name not in self._topics:
             await check_topic(self._settings, name)
-            self._topics.setdefault(name, KafkaStream(self._settings, self._producer, name))
+            stream = self._topics.setdefault(name, KafkaStream(self._settings, self._producer, name))
+            if name == self._spooled:
+                await stream.spool()
         return self._topics[name]
 
     async def close(self) -> None:
@@ -50,30 +57,43 @@ class KafkaStream:
     """One topic."""
 
     def __init__(self, settings: StreamSettings, producer: Producer, topic: str) -> None:
+        self._settings = settings
+        self._name = topic
         self._topic = topic_name(settings, topic)
         self._partitions = settings.partitions
+        self._writes = [partial(producer.write, self._topic, number) for number in range(settings.partitions)]
         # One for each partition: one without a leader does not hold up the others.
-        self._gatherers = [
-            Gatherer(partial(producer.write, self._topic, number), settings.append_seconds, topic)
-            for number in range(settings.partitions)
-        ]
+        self._gatherers = [Gatherer(write, settings.append_seconds, topic) for write in self._writes]
+        self._spool: Spool | None = None
         self._connection = connection(settings)
         self._observer = Observer(self._topic, settings.partitions, self._connection)
         self._readers: dict[str, Reader] = {}
 
-    async def append(self, entries: Sequence[Entry]) -> None:
-        """Return when the in-sync replicas have every entry; raises NotDurable naming those that may miss."""
+    async def spool(self) -> None:
+        """From now on have what Kafka does not take in time on this machine's disk; raises ConfigError."""
+        self._spool = await Spool.open(self._settings, self._name, self._writes)
+        seconds = self._settings.append_seconds + DISK_SECONDS
+        self._gatherers = [Gatherer(write, seconds, self._name) for write in self._spool.writes()]
+
+    async def append(self, entries: Sequence[Entry]) -> Sequence[int]:
+        """Return when the in-sync replicas or the spool have every entry, with the places of the latter.
+
+        Raises NotDurable naming those that may miss.
+        """
         shares: dict[Gatherer, list[Entry]] = {}
         for entry in entries:
             shares.setdefault(self._gatherer(entry.lane), []).append(entry)
         if not shares:
-            return
+            return ()
         landing = Landing(len(shares))
         for gatherer, share in shares.items():
             gatherer.join(share, landing)
         if failed := await landing.wait():
-            places = [place for place, entry in enumerate(entries) if self._gatherer(entry.lane) in failed]
-            raise NotDurable("; ".join(sorted(set(failed.values()))), places)
+            raise NotDurable("; ".join(sorted(set(failed.values()))), self._places(entries, failed))
+        return self._places(entries, landing.on_disk) if landing.on_disk else ()
+
+    def _places(self, entries: Sequence[Entry], gatherers: Container[Gatherer]) -> list[int]:
+        return [place for place, entry in enumerate(entries) if self._gatherer(entry.lane) in gatherers]
 
     def _gatherer(self, lane: str) -> Gatherer:
         return self._gatherers[crc32(lane.encode()) % len(self._gatherers)]
@@ -111,3 +131,5 @@ class KafkaStream:
             *(reader.close() for reader in self._readers.values()),
             self._observer.close(),
         )
+        if self._spool is not None:
+            await self._spool.close()

@@ -19,24 +19,26 @@ class Log(Protocol):
 
 
 @asynccontextmanager
-async def open_log(settings: StreamSettings) -> AsyncIterator[Log]:
+async def open_log(settings: StreamSettings, spooled: str | None = None) -> AsyncIterator[Log]:
     """Lend the configured log: `await log.topic("events")` is a Stream.
+
+    What a Kafka that is away does not take of the topic `spooled` goes to this machine's disk meanwhile.
 
     Raises ConfigError when the file belongs to another process or a newer version, Unreachable when no broker
     answers.
     """
-    log = await _open(settings)
+    log = await _open(settings, spooled)
     try:
         yield log
     finally:
         await log.close()
 
 
-async def _open(settings: StreamSettings) -> Log:
+async def _open(settings: StreamSettings, spooled: str | None) -> Log:
     if settings.kind == "sqlite":
         from gateway.stream.sqlite import SqliteLog  # noqa: PLC0415 -- only what was chosen is imported
 
         return SqliteLog(settings)
     from gateway.stream.kafka import KafkaLog  # noqa: PLC0415 -- only what was chosen is imported
 
-    return await KafkaLog.open(settings)
+    return await KafkaLog.open(settings, spooled)

@@ -122,14 +122,15 @@ class SqliteStream:
         self._arrival = asyncio.get_running_loop().create_future()
         self._closed = False
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry]) -> Sequence[int]:
         """Return when every entry is on disk; raises NotDurable for all of them otherwise."""
         if not entries:
-            return
+            return ()
         landing = Landing(1)
         self._gatherer.join(entries, landing)
         for reason in (await landing.wait()).values():
             raise NotDurable(reason, range(len(entries)))
+        return ()
 
     async def _write(self, entries: list[Entry]) -> None:
         now = time.time_ns() // 1_000_000
@@ -208,6 +209,16 @@ class SqliteStream:
         if not oldest:
             return Backlog(0, 0.0)
         return Backlog(count, max(0.0, time.time() - oldest[0][0] / 1000))
+
+    async def bytes_left(self, group: str) -> int:
+        """Return how large what the group has before it is."""
+        low, _ = await self._committed(group)
+        ((size,),) = await self._log.query(
+            "SELECT coalesce(sum(length(value)), 0) FROM entries WHERE topic = ? AND offset >= ?",
+            self._number,
+            low,
+        )
+        return int(size)
 
     async def close(self) -> None:
         """Finish what was taken and let waiting readers go; the file stays open for the other topics."""

@@ -15,7 +15,7 @@ from tests.processes import Process, running, write_config
 SEED = 20261123
 
 
-def apart(kafka: Kafka, prefix: str, postgres_url: str) -> str:
+def apart(kafka: Kafka, prefix: str, postgres_url: str, folder: Path) -> str:
     return f"""
 [stream]
 kind = "kafka"
@@ -24,6 +24,7 @@ topic_prefix = "{prefix}"
 replication = 1
 min_insync = 1
 append_seconds = 5
+spool_path = "{folder / "spool.db"}"
 [links]
 url = "{postgres_url}"
 """
@@ -32,7 +33,7 @@ url = "{postgres_url}"
 @pytest.fixture
 def config(tmp_path: Path, kafka: Kafka, topic_prefix: str, postgres_url: str):
     def write(sandbox_url: str, port: int) -> str:
-        parts = apart(kafka, topic_prefix, postgres_url)
+        parts = apart(kafka, topic_prefix, postgres_url, tmp_path)
         path = write_config(tmp_path / "gateway.toml", sandbox_url, port, parts)
         path.write_text("dev = true\n" + path.read_text())
         return str(path)

@@ -61,6 +61,7 @@ partitions = {rivals.PARTITIONS}
 replication = 1
 min_insync = 1
 append_seconds = 5
+spool_path = "{folder / "spool.db"}"
 [links]
 url = "postgresql://unused@127.0.0.1:1/unused"
 [[sites]]

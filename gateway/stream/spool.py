@@ -1,0 +1,192 @@
+"""The spool: what Kafka does not take in time goes to this machine's disk, and from there to Kafka, in order.
+
+It works partition by partition. Once something of a partition lies on disk, everything of it goes there,
+until a drainer has brought all of it to Kafka: so order is kept, one leaderless partition takes no other with
+it, and nobody waits for a Kafka that is known to be away. What Kafka took late, after all, stands there
+twice; downstream knows it by its record id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from gateway import metrics
+from gateway.config import StreamSettings
+from gateway.errors import GatewayError, NotDurable
+from gateway.stream import Chunk, Entry, Mark
+from gateway.stream.sqlite import SqliteLog, SqliteStream
+
+GROUP = "drain"
+DISK_SECONDS = 1.0
+"""How long the disk may take before the caller is refused."""
+_BATCH = 500
+_RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
+_LANE_LENGTH_BYTES = 4
+
+T = TypeVar("T")
+Write = Callable[[list[Entry]], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+class Spool:
+    """One file for one topic. Make it with `open`."""
+
+    def __init__(self, log: SqliteLog, settings: StreamSettings, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self._seconds = settings.append_seconds
+        self._limit = settings.spool_bytes
+        self.used = 0
+        """Bytes on disk, or on their way to it."""
+        self._partitions: list[SpooledPartition] = []
+        self._is_empty = True
+        self._path = settings.spool_path
+        self._count = metrics.SPOOL_RECORDS.labels(topic)
+
+    @classmethod
+    async def open(cls, settings: StreamSettings, topic: str, writes: Sequence[Write]) -> "Spool":
+        """Return the spool in front of one write for each partition, draining what an earlier run left.
+
+        Raises ConfigError when the file belongs to another process or a newer version.
+        """
+        disk = {"path": settings.spool_path, "append_seconds": DISK_SECONDS, "keep_hours": 0}
+        log = SqliteLog(settings.model_copy(update=disk))
+        spool = cls(log, settings, topic)
+        for number, write in enumerate(writes):
+            stream = await log.topic(f"{topic}.{number}")
+            partition = SpooledPartition(spool, stream, write, settings.append_seconds)
+            spool._partitions.append(partition)
+            await partition.start()
+        return spool
+
+    def writes(self) -> "list[Callable[[list[Entry]], Awaitable[bool]]]":
+        """Return a write for each partition that returns whether the entries are on disk, not in Kafka."""
+        return [partition.write for partition in self._partitions]
+
+    def take(self, size: int) -> None:
+        """Reserve room; raises NotDurable when there is none."""
+        if self.used + size > self._limit:
+            raise NotDurable("the spool is full")
+        self.used += size
+
+    def tell(self) -> None:
+        """Set the gauge to what lies on disk, and log when that begins and ends."""
+        count = sum(partition.left for partition in self._partitions)
+        self._count.set(count)
+        if self._is_empty and count:
+            _log.warning("spooling", topic=self._topic, path=str(self._path))
+        elif not self._is_empty and not count:
+            _log.info("spool_drained", topic=self._topic)
+        self._is_empty = not count
+
+    async def close(self) -> None:
+        """Stop draining and close the file; what is left in it is drained after the next start."""
+        await asyncio.gather(*(partition.stop() for partition in self._partitions))
+        await self._log.close()
+
+
+class SpooledPartition:
+    """One partition: Kafka while it takes what comes, else the disk until all of that is in Kafka."""
+
+    def __init__(self, spool: Spool, disk: SqliteStream, write: Write, seconds: float) -> None:
+        self._spool = spool
+        self._disk = disk
+        self._write = write
+        self._seconds = seconds
+        self._late: asyncio.Future[None] | None = None
+        """A write to Kafka that was no longer waited for, and may succeed yet."""
+        self._drainer: asyncio.Task[None] | None = None
+        self.left = 0
+        """Entries on disk."""
+
+    async def start(self) -> None:
+        """Drain what an earlier run left."""
+        self.left = (await self._disk.backlog(GROUP)).count
+        if self.left:
+            self._spool.used += await self._disk.bytes_left(GROUP)
+            self._drain()
+
+    async def write(self, entries: list[Entry]) -> bool:
+        """Make the entries durable, behind all that came before; return whether on disk, not in Kafka.
+
+        Raises NotDurable when the spool is full or the disk fails. One call at a time.
+        """
+        if not self.left and await self._is_in_kafka_in_time(entries):
+            return False
+        packed = [Entry("", _packed(entry)) for entry in entries]
+        size = sum(len(entry.value) for entry in packed)
+        self._spool.take(size)
+        try:
+            await self._disk.append(packed)
+        except BaseException:
+            self._spool.used -= size
+            raise
+        self.left += len(entries)
+        self._drain()
+        return True
+
+    async def _is_in_kafka_in_time(self, entries: list[Entry]) -> bool:
+        if self._late is not None and not self._late.done():
+            return False
+        writing = asyncio.ensure_future(self._write(entries))
+        await asyncio.wait((writing,), timeout=self._seconds)
+        if not writing.done():
+            self._late = writing
+            return False
+        return writing.exception() is None
+
+    def _drain(self) -> None:
+        self._spool.tell()
+        if self._drainer is None:
+            self._drainer = asyncio.create_task(self._until_empty())
+
+    async def _until_empty(self) -> None:
+        if self._late is not None:  # two writes of a partition at once could change places
+            await asyncio.wait((self._late,))
+            self._late.exception()
+            self._late = None
+        while self.left:
+            for chunk in (await _patiently(lambda: self._disk.read(GROUP, _BATCH))).chunks:
+                await self._move(chunk)
+        self._drainer = None
+
+    async def _move(self, chunk: Chunk) -> None:
+        entries = [_unpacked(item.value) for item in chunk.items]
+        await _patiently(lambda: self._write(entries))
+        mark = Mark(chunk.partition, chunk.items[-1].offset + 1)
+        await _patiently(lambda: self._disk.commit(GROUP, [mark]))
+        self._spool.used -= sum(len(item.value) for item in chunk.items)
+        self.left -= len(entries)
+        self._spool.tell()
+
+    async def stop(self) -> None:
+        """Stop draining."""
+        for work in (self._drainer, self._late):
+            if work is not None:
+                work.cancel()
+                await asyncio.wait((work,))
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what the attempt does in the end, however often Kafka or the disk is away."""
+    failures = 0
+    while True:
+        try:
+            return await attempt()
+        except (GatewayError, KafkaError, OSError):
+            await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
+            failures += 1
+
+
+def _packed(entry: Entry) -> bytes:
+    lane = entry.lane.encode()
+    return len(lane).to_bytes(_LANE_LENGTH_BYTES) + lane + entry.value
+
+
+def _unpacked(value: bytes) -> Entry:
+    end = _LANE_LENGTH_BYTES + int.from_bytes(value[:_LANE_LENGTH_BYTES])
+    return Entry(value[_LANE_LENGTH_BYTES:end].decode(), value[end:])
