@@ -17,6 +17,7 @@ The rooms
     delivery    pace, retry, order, dead letters
     esputnik    a client of eSputnik's API; imports nothing of ours
     sandbox     a stand-in eSputnik; imports nothing of ours
+    console     what an operator reads and changes, over HTTP and from the command line
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway import metrics
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
+from gateway.console.routes import Console
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
@@ -24,7 +25,7 @@ from gateway.esputnik.errors import EsputnikError
 from gateway.identity.rules import StitchSettings
 from gateway.identity.stitcher import Stitcher
 from gateway.ingest.readiness import Readiness
-from gateway.ingest.routes import Routes
+from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
@@ -86,16 +87,19 @@ class Gateway:
         config = self._config
         spooled = EVENTS_TOPIC if Part.INGEST in self._parts and config.stream.spool_bytes else None
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
-        if self._parts & {Part.STITCH, Part.DELIVER}:
+        others: Sequence[Route] = ()
+        if uses_store(config, self._parts):
             store = await open_store(config.links.url.get_secret_value())
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
+            if config.operator.keys:
+                others = Console(config, store, sites).routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
                 await self._start_delivery(sites, store)
         if Part.INGEST in self._parts:
-            await self._start_ingest(await log.topic(EVENTS_TOPIC))
+            await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
         await self._start_metrics()
         _calm_the_collector()
 
@@ -115,10 +119,10 @@ class Gateway:
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
 
-    async def _start_ingest(self, events: Stream) -> None:
+    async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
-        routes = Routes(config, Catalogue(), events, self._readiness, self._clock)
+        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
         self._server = HttpServer(routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
@@ -197,6 +201,11 @@ def topics_of(config: Config) -> list[str]:
     return [EVENTS_TOPIC, *(stitched_topic(site.id) for site in config.sites)]
 
 
+def uses_store(config: Config, parts: set[Part]) -> bool:
+    """Return whether these parts need the shared database; ingest alone does only for an operator."""
+    return bool(parts & {Part.STITCH, Part.DELIVER} or config.operator.keys)
+
+
 def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
     """Raise ConfigError for a stream and a database that cannot work together in these parts."""
     alone = parts == set(Part)
@@ -206,8 +215,7 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
             'stream.kind: "sqlite" is one file of one process, so its parts cannot run apart; '
             'use `gateway run`, or kind = "kafka"'
         )
-    stores = parts & {Part.STITCH, Part.DELIVER}
-    if stores and config.stream.kind == "kafka" and config.links.is_sqlite:
+    if uses_store(config, parts) and config.stream.kind == "kafka" and config.links.is_sqlite:
         mistakes.append(
             "links.url: several processes share a Kafka stream, but a SQLite file serves only one, so each "
             "would know other links; use postgresql://"

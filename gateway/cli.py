@@ -10,7 +10,8 @@ import uvloop
 
 from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
-from gateway.errors import ConfigError
+from gateway.console.commands import dead
+from gateway.errors import ConfigError, GatewayError
 from gateway.logs import set_up
 
 ConfigFile = Annotated[
@@ -25,6 +26,7 @@ T = TypeVar("T")
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
 cli.add_typer(topics, name="topics")
+cli.add_typer(dead, name="dead")
 
 
 @cli.command()
@@ -105,6 +107,9 @@ def main() -> None:
         for mistake in problem.mistakes:
             print(f"gateway: {mistake}", file=sys.stderr)
         sys.exit(2)
+    except GatewayError as problem:
+        print(f"gateway: {problem}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _load(path: Path | None) -> Config:

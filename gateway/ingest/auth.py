@@ -5,41 +5,45 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 
-from gateway.config import Site
+from pydantic import SecretStr
+
 from gateway.ingest.problem import Problem
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8"'}
 
 
 class Keys:
-    """Tells which site a presented key belongs to, in a time that says nothing about any key.
+    """Tells whom a presented key belongs to, in a time that says nothing about any key.
 
     Keys are looked up by a digest that is keyed anew in every process, so neither equality nor hashing ever
     touches a key itself.
     """
 
-    def __init__(self, sites: Iterable[Site]) -> None:
+    def __init__(self, holders: Mapping[str, Iterable[SecretStr]]) -> None:
+        """`holders` are sites (or whoever it is) with their keys."""
         self._salt = os.urandom(32)
-        self._sites = {
-            self._digest(key.get_secret_value().encode()): site.id for site in sites for key in site.keys
+        self._holders = {
+            self._digest(key.get_secret_value().encode()): holder
+            for holder, keys in holders.items()
+            for key in keys
         }
 
     def _digest(self, key: bytes) -> bytes:
         return hashlib.blake2b(key, key=self._salt, digest_size=16).digest()
 
-    def site(self, headers: Mapping[str, str]) -> str:
-        """Return the id of the site whose key the headers present.
+    def holder(self, headers: Mapping[str, str]) -> str:
+        """Return who holds the key that the headers present.
 
         Raises Problem 401 where there is no key or it is nobody's.
         """
         key = presented(headers)
         if key is None:
-            detail = "present the site's key as Basic password, Bearer token or X-Api-Key"
+            detail = "present a key as Basic password, Bearer token or X-Api-Key"
             raise Problem(401, "key_missing", detail, _CHALLENGE)
-        site = self._sites.get(self._digest(key))
-        if site is None:
-            raise Problem(401, "key_unknown", "no site has this key", _CHALLENGE)
-        return site
+        holder = self._holders.get(self._digest(key))
+        if holder is None:
+            raise Problem(401, "key_unknown", "nobody who may do this has this key", _CHALLENGE)
+        return holder
 
 
 def presented(headers: Mapping[str, str]) -> bytes | None:

@@ -1,7 +1,8 @@
 """What is where: the routes of ingest and their handlers."""
 
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -24,6 +25,8 @@ from gateway.stream import Stream
 from gateway.validation import Catalogue
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Route = tuple[str, str, Handler]
+"""Method, path, handler."""
 
 _log = structlog.get_logger()
 _RETRY_SOON = {"Retry-After": "1"}
@@ -33,21 +36,29 @@ class Routes:
     """The handlers, with the parts they need; `table` puts them where they belong."""
 
     def __init__(
-        self, config: Config, catalogue: Catalogue, stream: Stream, readiness: Readiness, clock: Clock
+        self,
+        config: Config,
+        catalogue: Catalogue,
+        stream: Stream,
+        readiness: Readiness,
+        clock: Clock,
+        others: Sequence[Route] = (),
     ) -> None:
+        """`others` are routes of other rooms, to be answered as these are."""
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
-        self._keys = Keys(config.sites)
+        self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue) for site in config.sites}
         self._catalogue = catalogue
         self._stream = stream
         self._readiness = readiness
         self._clock = clock
+        self._others = others
         self._openapi = orjson.dumps(openapi(catalogue), option=orjson.OPT_INDENT_2)
 
     def table(self) -> list[web.RouteDef]:
         """Return every route, a path's other methods and all other paths among them."""
-        known: list[tuple[str, str, Handler]] = [
+        known: list[Route] = [
             (hdrs.METH_POST, "/v1/events", self.post_events),
             (hdrs.METH_POST, "/api/v2", self.post_tracker),
             (hdrs.METH_GET, "/v1/schemas", self.get_schemas),
@@ -56,19 +67,23 @@ class Routes:
             (hdrs.METH_GET, "/docs", self.get_docs),
             (hdrs.METH_GET, "/livez", self.get_livez),
             (hdrs.METH_GET, "/readyz", self.get_readyz),
+            *self._others,
         ]
+        methods = defaultdict[str, list[str]](list)
         routes = []
         for method, path, handler in known:
+            methods[path].append(method)
             answer = _answering(path, handler)
-            for spelling in (path, path + "/"):
-                routes.append(web.route(method, spelling, answer))
-                routes.append(web.route(hdrs.METH_ANY, spelling, _answering(path, _only(method))))
+            routes += [web.route(method, spelling, answer) for spelling in (path, path + "/")]
+        for path, allowed in methods.items():
+            answer = _answering(path, _only(allowed))
+            routes += [web.route(hdrs.METH_ANY, spelling, answer) for spelling in (path, path + "/")]
         routes.append(web.route(hdrs.METH_ANY, "/{path:.*}", _answering("other", _nothing_here)))
         return routes
 
     async def post_events(self, request: web.Request) -> web.Response:
         """Take one event, an array, or lines of NDJSON, for the site whose key is presented."""
-        desk = self._desks[self._keys.site(request.headers)]
+        desk = self._desks[self._keys.holder(request.headers)]
         events = await read_events(request, self._limits, self._body_seconds)
         _take_idempotency_key(request, events)
         return batch_reply(await self._accept(events.items, desk))
@@ -94,7 +109,7 @@ class Routes:
     def _tracker_desk(self, request: web.Request, event: dict[str, Any]) -> Desk:
         """Return the desk of the event's site if that is open, else of the key's site."""
         desk = self._open_desk(event)
-        return desk or self._desks[self._keys.site(request.headers)]
+        return desk or self._desks[self._keys.holder(request.headers)]
 
     def _open_desk(self, event: dict[str, Any]) -> Desk | None:
         info = event.get("GeneralInfo")
@@ -165,9 +180,11 @@ def _frames(error: Exception) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
-def _only(method: str) -> Handler:
+def _only(methods: Sequence[str]) -> Handler:
+    allowed = ", ".join(methods)
+
     async def refuse(request: web.Request) -> web.Response:
-        raise Problem(405, "method_not_allowed", f"use {method}", {"Allow": method})
+        raise Problem(405, "method_not_allowed", f"use {allowed}", {"Allow": allowed})
 
     return refuse
 

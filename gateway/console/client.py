@@ -1,0 +1,65 @@
+"""The command line's side of the console: asks a running gateway over HTTP, as any other client could."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from gateway.errors import GatewayError
+
+
+class ConsoleClient:
+    """Asks the gateway at `url` with the operator's key; an async context manager.
+
+    Every call raises GatewayError with a sentence where the gateway does not answer or refuses.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(headers=self._headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, path: str, **query: str) -> Any:
+        """Return the answer's JSON."""
+        return await self._ask("GET", path, params={name: value for name, value in query.items() if value})
+
+    async def patch(self, path: str, patch: bytes, content_type: str) -> Any:
+        """Send a patch and return the answer's JSON."""
+        return await self._ask("PATCH", path, data=patch, headers={"Content-Type": content_type})
+
+    async def post(self, path: str, **order: Any) -> Any:
+        """Post an order and return the answer's JSON."""
+        return await self._ask("POST", path, data=orjson.dumps(order))
+
+    async def batches(self, path: str, **order: Any) -> AsyncIterator[Any]:
+        """Post an order batch by batch until there is nothing left; stopped in between, the rest stays."""
+        after = 0
+        while True:
+            answer = await self.post(path, **order, after=after)
+            yield answer
+            if answer["next"] is None:
+                return
+            after = answer["next"]
+
+    async def _ask(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            async with self._session.request(method, self._url + path, **arguments) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise GatewayError(f"no gateway answers at {self._url}: {type(problem).__name__}") from None
+        if answer.status == 404 and b'"not_found"' in body and path.count("/") < 4:
+            raise GatewayError(f"the gateway at {self._url} has no operator routes: it has no operator.keys")
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise GatewayError(f"{self._url} answered {answer.status} without JSON") from None
+        if answer.status >= 400:
+            raise GatewayError(content.get("detail", f"the gateway answered {answer.status}"))
+        return content

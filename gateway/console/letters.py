@@ -1,0 +1,94 @@
+"""Dead letters as an operator sees them: in groups, one by one, edited, dropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.event import Record
+from gateway.store import Store, Transaction, bulk
+
+MOST = 1000
+"""Letters that one question returns at most."""
+
+_CHOSEN = """
+    WHERE ($1 = '' OR site = $1) AND ($2 = '' OR type = $2) AND ($3 = '' OR reason = $3)
+    AND ($4 = '' OR event_id = $4)
+"""
+_GROUPS = f"""
+    SELECT site, type, reason, count(*) AS count, min(first_at) AS first_at, max(last_at) AS last_at
+    FROM dead_letters {_CHOSEN} GROUP BY site, type, reason ORDER BY count(*) DESC, site, type, reason
+"""  # noqa: S608 -- no value of anybody's is in it
+_LETTERS = f"""
+    SELECT id, event_id, site, type, reason, status, answer, record, first_at, last_at
+    FROM dead_letters {_CHOSEN} AND id > $5 ORDER BY id LIMIT $6
+"""  # noqa: S608
+_CHANGE = "UPDATE dead_letters SET record = $2 WHERE event_id = $1"
+_REMOVE = "DELETE FROM dead_letters WHERE event_id IN (SELECT value->>0 FROM rows($1))"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which letters are meant; "" stands for any."""
+
+    site: str = ""
+    type: str = ""
+    reason: str = ""
+    event_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter."""
+
+    id: int
+    event_id: str
+    site: str
+    type: str
+    reason: str
+    status: int | None
+    answer: str
+    record: bytes
+    first_at: int
+    last_at: int
+
+    def opened(self) -> Record | None:
+        """Return the record, or None where it cannot be read."""
+        try:
+            return Record.decode(self.record)
+        except Exception:  # anything at all may stand in a letter that delivery could not read
+            return None
+
+
+async def groups(store: Store, choice: Choice) -> list[dict[str, Any]]:
+    """Return how many letters there are by site, type and reason, the most first. Raises Unreachable."""
+    names = ("site", "type", "reason", "count", "first_at", "last_at")
+    async with store.transaction() as transaction:
+        rows = await transaction.fetch(_GROUPS, *_arguments(choice))
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+async def letters(store: Store, choice: Choice, after: int = 0, most: int = MOST) -> list[Letter]:
+    """Return the letters behind the number `after`, in the order they were first kept. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        rows = await transaction.fetch(_LETTERS, *_arguments(choice), after, most)
+    return [Letter(*row) for row in rows]
+
+
+async def change(store: Store, letter: Letter, record: Record) -> None:
+    """Put an edited record into the letter. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        await transaction.execute(_CHANGE, letter.event_id, record.encode())
+
+
+async def remove(store: Store, gone: Sequence[Letter]) -> None:
+    """Remove the letters. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        await _remove(transaction, gone)
+
+
+async def _remove(transaction: Transaction, gone: Sequence[Letter]) -> None:
+    await transaction.execute(_REMOVE, bulk((letter.event_id,) for letter in gone))
+
+
+def _arguments(choice: Choice) -> tuple[str, str, str, str]:
+    return choice.site, choice.type, choice.reason, choice.event_id

@@ -1,0 +1,178 @@
+"""The operator's routes; each wants the operator's key, and without one configured there are none."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.config import Config
+from gateway.console import letters
+from gateway.console.letters import Choice, Letter
+from gateway.console.patch import BadPatch, patched
+from gateway.console.replay import replay
+from gateway.errors import NotDurable, Unreachable
+from gateway.event import Record
+from gateway.ingest.auth import Keys
+from gateway.ingest.problem import Problem
+from gateway.ingest.routes import Handler, Route
+from gateway.store import Store
+from gateway.stream import Stream
+
+_OPERATOR = "operator"
+_RETRY_SOON = {"Retry-After": "5"}
+_BATCH = 200
+
+
+class Order(BaseModel):
+    """Which letters are to be replayed or dropped."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    site: str = ""
+    type: str = ""
+    reason: str = ""
+    event_id: str = ""
+    after: int = 0
+    """Go on behind this letter's number."""
+    most: int = Field(_BATCH, ge=1, le=letters.MOST)
+    dry_run: bool = False
+
+    def choice(self) -> Choice:
+        """Return which letters are meant."""
+        return Choice(self.site, self.type, self.reason, self.event_id)
+
+
+class Console:
+    """What the routes need."""
+
+    def __init__(self, config: Config, store: Store, sites: Mapping[str, Stream]) -> None:
+        self._keys = Keys({_OPERATOR: config.operator.keys})
+        self._store = store
+        self._sites = sites
+
+    def routes(self) -> list[Route]:
+        """Return method, path and handler of each route."""
+        return [
+            (hdrs.METH_GET, "/v1/dead", self._guarded(self.get_groups)),
+            (hdrs.METH_GET, "/v1/dead/letters", self._guarded(self.get_letters)),
+            (hdrs.METH_GET, "/v1/dead/letters/{event_id}", self._guarded(self.get_letter)),
+            (hdrs.METH_PATCH, "/v1/dead/letters/{event_id}", self._guarded(self.patch_letter)),
+            (hdrs.METH_POST, "/v1/dead/replay", self._guarded(self.post_replay)),
+            (hdrs.METH_POST, "/v1/dead/drop", self._guarded(self.post_drop)),
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.Response:
+            self._keys.holder(request.headers)
+            try:
+                return await handler(request)
+            except (Unreachable, NotDurable):
+                detail = "the database or the stream is away; ask again"
+                raise Problem(503, "away", detail, _RETRY_SOON) from None
+
+        return guarded
+
+    async def get_groups(self, request: web.Request) -> web.Response:
+        """Return dead letters counted by site, type and reason; `site`, `type`, `reason` choose."""
+        found = await letters.groups(self._store, _choice(request))
+        return _json({"groups": [_with_times(group) for group in found]})
+
+    async def get_letters(self, request: web.Request) -> web.Response:
+        """Return dead letters without their events, oldest first; `after` goes on behind a number."""
+        try:
+            after = int(request.query.get("after", "0"))
+        except ValueError:
+            raise Problem(400, "bad_request", "after: must be a letter's number") from None
+        found = await letters.letters(self._store, _choice(request), after)
+        return _json({"letters": [_told(letter) for letter in found]})
+
+    async def get_letter(self, request: web.Request) -> web.Response:
+        """Return one dead letter with its event as eSputnik would get it."""
+        letter, record = await self._letter(request)
+        return _json(_told(letter) | _shown(record))
+
+    async def patch_letter(self, request: web.Request) -> web.Response:
+        """Change a dead letter's event by a JSON Patch or a JSON Merge Patch, and return the letter."""
+        letter, record = await self._letter(request)
+        if record is None:
+            raise Problem(409, "unreadable", "this record cannot be read, so it cannot be changed")
+        try:
+            changed = patched(record, orjson.loads(await request.read()), request.content_type)
+        except (BadPatch, orjson.JSONDecodeError) as problem:
+            detail = str(problem) if isinstance(problem, BadPatch) else "the body is not JSON"
+            raise Problem(400, "bad_patch", detail) from None
+        await letters.change(self._store, letter, changed)
+        return _json(_told(letter) | _shown(changed))
+
+    async def post_replay(self, request: web.Request) -> web.Response:
+        """Send chosen dead letters again, a batch a request: `next` is where the next one goes on."""
+        order = await _order(request)
+        chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
+        if order.dry_run:
+            return _json(_batch(chosen, order) | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]})
+        replayed = await replay(chosen, self._store, self._sites)
+        kept = [letter.event_id for letter in replayed.unreadable]
+        return _json(_batch(chosen, order) | {"replayed": len(replayed.sent), "kept": kept})
+
+    async def post_drop(self, request: web.Request) -> web.Response:
+        """Remove chosen dead letters for good, a batch a request."""
+        order = await _order(request)
+        chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
+        if not order.dry_run:
+            await letters.remove(self._store, chosen)
+        return _json(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
+
+    async def _letter(self, request: web.Request) -> tuple[Letter, Record | None]:
+        choice = Choice(event_id=request.match_info["event_id"])
+        found = await letters.letters(self._store, choice, most=1)
+        if not found:
+            raise Problem(404, "not_found", "no dead letter has this event id")
+        return found[0], found[0].opened()
+
+
+def _choice(request: web.Request) -> Choice:
+    query = request.query
+    return Choice(query.get("site", ""), query.get("type", ""), query.get("reason", ""))
+
+
+async def _order(request: web.Request) -> Order:
+    try:
+        return Order.model_validate_json(await request.read() or b"{}")
+    except ValidationError as problem:
+        error = problem.errors(include_input=False, include_url=False)[0]
+        place = "/" + "/".join(map(str, error["loc"]))
+        raise Problem(400, "bad_request", f"{place}: {error['msg']}") from None
+
+
+def _batch(chosen: list[Letter], order: Order) -> dict[str, Any]:
+    more = len(chosen) == order.most
+    return {"chosen": len(chosen), "next": chosen[-1].id if more else None}
+
+
+def _told(letter: Letter) -> dict[str, Any]:
+    names = ("id", "event_id", "site", "type", "reason", "status", "answer", "first_at", "last_at")
+    return _with_times({name: getattr(letter, name) for name in names})
+
+
+def _shown(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"lane": None, "event": None}
+    return {"lane": record.lane, "event": orjson.Fragment(record.body)}
+
+
+def _with_times(values: dict[str, Any]) -> dict[str, Any]:
+    times = {name: _time(values[name]) for name in ("first_at", "last_at")}
+    return values | times
+
+
+def _time(moment: int) -> str:
+    return (
+        datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def _json(content: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(content), content_type="application/json")

@@ -1,0 +1,241 @@
+"""An operator looks at dead letters, mends them, sends them again; nobody else can."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from gateway.app import Gateway, Part
+from gateway.demo.parts import free_port
+from gateway.sandbox import Sandbox
+from tests.ledger import taken, until_taken
+from tests.processes import Process, running, write_config
+from tests.service.conftest import KEY, Shop, cart, event, settings
+from tests.service.test_operating import embedded
+
+OPERATOR = "operator-key"
+
+
+class Operated(Shop):
+    async def ask(
+        self, method: str, path: str, body: Any = None, key: str = OPERATOR, **headers: str
+    ) -> tuple[int, Any]:
+        headers = {"X-Api-Key": key} | {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else orjson.dumps(body)
+        async with self.http.request(method, self.url + path, data=data, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def letters(self, **query: str) -> list[dict[str, Any]]:
+        _, answer = await self.ask(
+            "GET", "/v1/dead/letters?" + "&".join(f"{k}={v}" for k, v in query.items())
+        )
+        return answer["letters"]
+
+    async def until_letters(self, count: int) -> list[dict[str, Any]]:
+        async with asyncio.timeout(20):
+            while len(found := await self.letters()) != count:
+                await asyncio.sleep(0.02)
+        return found
+
+    async def refuse(self, *events: Any) -> list[str]:
+        """Post events that eSputnik refuses; return their ids once they are dead letters."""
+        before = len(await self.letters())
+        await self.faults({"path": "/api/v2", "status": 400, "times": len(events)})
+        ids = [(await self.post(one))[1]["results"][0]["id"] for one in events]
+        await self.until_letters(before + len(events))
+        return ids
+
+    async def faults(self, *orders: Any) -> None:
+        async with self.http.post(f"{self.sandbox.url}/_sandbox/faults", json=orders) as answer:
+            assert answer.status == 200
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Operated]:
+    gateway = Gateway(settings(tmp_path, sandbox, operator={"keys": [OPERATOR]}), set(Part))
+    await gateway.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Operated(gateway, sandbox, http)
+    finally:
+        await gateway.stop()
+
+
+ROUTES = [
+    ("GET", "/v1/dead"),
+    ("GET", "/v1/dead/letters"),
+    ("GET", "/v1/dead/letters/x"),
+    ("PATCH", "/v1/dead/letters/x"),
+    ("POST", "/v1/dead/replay"),
+    ("POST", "/v1/dead/drop"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_only_the_operators_key_opens_the_operators_routes(shop: Operated, method, path):
+    for key in (KEY, "nobody's", ""):
+        assert (await shop.ask(method, path, key=key))[0] == 401
+    assert (await shop.post(event(), key=OPERATOR))[0] == 401
+
+
+async def test_without_an_operator_key_the_routes_do_not_exist(tmp_path: Path, sandbox: Sandbox):
+    gateway = Gateway(settings(tmp_path, sandbox), set(Part))
+    await gateway.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            shop = Operated(gateway, sandbox, http)
+            for method, path in ROUTES:
+                assert (await shop.ask(method, path, key=KEY))[0] == 404
+    finally:
+        await gateway.stop()
+
+
+async def test_dead_letters_are_counted_by_site_type_and_reason(shop: Operated):
+    await shop.refuse(event(), event(cookie="c-2"), cart())
+    _, answer = await shop.ask("GET", "/v1/dead")
+    counted = [(group["site"], group["type"], group["count"]) for group in answer["groups"]]
+    assert counted == [("shop", "PageView", 2), ("shop", "StatusCart", 1)]
+    assert {group["reason"] for group in answer["groups"]} == {"bad_request"}
+    assert all(group["first_at"] <= group["last_at"] for group in answer["groups"])
+    assert len(await shop.letters(type="StatusCart")) == 1
+    assert await shop.letters(site="another") == []
+
+
+async def test_a_letter_shows_what_esputnik_would_get_and_what_it_said(shop: Operated):
+    (event_id,) = await shop.refuse(cart())
+    status, letter = await shop.ask("GET", f"/v1/dead/letters/{event_id}")
+    assert (status, letter["status"], letter["lane"]) == (200, 400, "shop/cookie/c-1")
+    assert letter["event"]["StatusCart"]["Products"][0]["productKey"] == "kettle-1"
+    assert (await shop.ask("GET", "/v1/dead/letters/unknown"))[0] == 404
+
+
+async def test_replayed_letters_arrive_in_their_order_with_their_ids_and_are_gone(shop: Operated):
+    ids = await shop.refuse(event(), cart(), event("MainPage"))
+    status, dry = await shop.ask("POST", "/v1/dead/replay", {"site": "shop", "dry_run": True})
+    assert (status, [letter["event_id"] for letter in dry["letters"]]) == (200, ids)
+    assert len(await shop.letters()) == 3
+    status, answer = await shop.ask("POST", "/v1/dead/replay", {"site": "shop"})
+    assert (status, answer["replayed"], answer["next"]) == (200, 3, None)
+    arrived = await until_taken(shop.sandbox.url, 3)
+    assert [request["headers"]["X-Request-Id"] for request in arrived] == ids
+    assert await shop.letters() == []
+
+
+async def test_a_replay_goes_on_batch_by_batch(shop: Operated):
+    ids = await shop.refuse(*(event(cookie=f"c-{number}") for number in range(5)))
+    order: dict[str, Any] = {"most": 2}
+    sizes = []
+    while order.get("after", 0) is not None:
+        _, answer = await shop.ask("POST", "/v1/dead/replay", order)
+        sizes.append(answer["replayed"])
+        order["after"] = answer["next"]
+    assert sizes == [2, 2, 1]
+    arrived = await until_taken(shop.sandbox.url, 5)
+    assert {request["headers"]["X-Request-Id"] for request in arrived} == set(ids)
+
+
+async def test_a_replay_that_fails_again_comes_back_once(shop: Operated):
+    (event_id,) = await shop.refuse(event())
+    await shop.faults({"path": "/api/v2", "status": 400})
+    await shop.ask("POST", "/v1/dead/replay", {"event_id": event_id})
+    (letter,) = await shop.until_letters(1)
+    assert letter["event_id"] == event_id
+    assert await taken(shop.sandbox.url) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        (
+            "application/json-patch+json",
+            [{"op": "replace", "path": "/StatusCart/Products/0/quantity", "value": 5}],
+        ),
+        ("application/merge-patch+json", {"StatusCart": {"Products": [{"productKey": "k", "quantity": 5}]}}),
+    ],
+)
+async def test_a_letter_is_mended_by_a_patch_and_then_sent(shop: Operated, kind, patch):
+    (event_id,) = await shop.refuse(cart())
+    status, letter = await shop.ask("PATCH", f"/v1/dead/letters/{event_id}", patch, Content_Type=kind)
+    assert (status, letter["event"]["StatusCart"]["Products"][0]["quantity"]) == (200, 5)
+    await shop.ask("POST", "/v1/dead/replay", {"event_id": event_id})
+    (request,) = await until_taken(shop.sandbox.url, 1)
+    assert request["body"]["StatusCart"]["Products"][0]["quantity"] == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch"),
+    [
+        ("application/json-patch+json", [{"op": "remove", "path": "/secret"}]),
+        ("application/json-patch+json", [{"op": "nothing"}]),
+        ("application/json-patch+json", {"a": 1}),
+        ("application/json-patch+json", [{"op": "replace", "path": "", "value": 1}]),
+        ("application/merge-patch+json", [1]),
+    ],
+)
+async def test_a_patch_that_does_not_fit_changes_nothing(shop: Operated, kind, patch):
+    (event_id,) = await shop.refuse(cart())
+    before = await shop.ask("GET", f"/v1/dead/letters/{event_id}")
+    status, problem = await shop.ask("PATCH", f"/v1/dead/letters/{event_id}", patch, Content_Type=kind)
+    assert (status, problem["code"]) == (400, "bad_patch")
+    assert await shop.ask("GET", f"/v1/dead/letters/{event_id}") == before
+
+
+async def test_dropped_letters_are_gone_for_good(shop: Operated):
+    await shop.refuse(event(), cart())
+    _, answer = await shop.ask("POST", "/v1/dead/drop", {"type": "PageView", "dry_run": True})
+    assert (answer["chosen"], answer["dropped"]) == (1, 0)
+    await shop.ask("POST", "/v1/dead/drop", {"type": "PageView"})
+    assert [letter["type"] for letter in await shop.letters()] == ["StatusCart"]
+
+
+@pytest.mark.parametrize("order", [{"sites": "shop"}, {"most": 0}, {"site": 1}, [1]])
+async def test_an_order_that_makes_no_sense_is_refused_and_nothing_is_done(shop: Operated, order):
+    await shop.refuse(event())
+    for path in ("/v1/dead/replay", "/v1/dead/drop"):
+        assert (await shop.ask("POST", path, order))[0] == 400
+    assert len(await shop.letters()) == 1
+
+
+async def test_the_command_line_does_all_of_it(tmp_path: Path):
+    port = free_port()
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, embedded(tmp_path))
+        config.write_text(f'{config.read_text()}\n[operator]\nkeys = ["{OPERATOR}"]\n')
+
+        async def dead(*arguments: str) -> str:
+            command = [sys.executable, "-m", "gateway", "dead", *arguments, "--config", str(config)]
+            ended = await asyncio.to_thread(
+                subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert ended.returncode == 0, ended.stderr
+            return str(ended.stdout)
+
+        with running(Process("run", "--config", str(config), port=port)):
+            faults = [{"path": "/api/v2", "status": 400, "times": 2}]
+            await http.post(f"{sandbox.url}/_sandbox/faults", json=faults)
+            ids = []
+            for one in (event(), cart()):
+                async with http.post(
+                    f"http://127.0.0.1:{port}/v1/events", json=one, headers={"X-Api-Key": KEY}
+                ) as answer:
+                    ids.append((await answer.json())["results"][0]["id"])
+            async with asyncio.timeout(20):
+                while "StatusCart" not in (listed := await dead("list")):
+                    pass
+            assert "bad_request" in listed
+            assert orjson.loads(await dead("show", ids[1]))["event_id"] == ids[1]
+            patch = tmp_path / "patch.json"
+            patch.write_text('{"GeneralInfo": {"s_location": "https://shop.example/"}}')
+            assert "https://shop.example/" in await dead("fix", ids[1], str(patch))
+            assert "https://shop.example/" in await dead("replay", "--id", ids[1], "--dry-run")
+            assert await dead("replay", "--id", ids[1]) == "1 sent again\n"
+            (request,) = await until_taken(sandbox.url, 1)
+            assert request["headers"]["X-Request-Id"] == ids[1]
+            assert await dead("drop", "--type", "PageView", "--dry-run") == "1 would be removed\n"
+            assert await dead("drop", "--type", "PageView") == "1 removed\n"
