@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test lint format bench chaos clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -32,6 +32,9 @@ format: $(STAMP) ## let ruff write what lint wants
 
 bench: $(STAMP) ## CPU per event of ingest on a real Kafka, beside the floor and the naive way
 	$(BIN)/python -m tests.load.bench
+
+chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be lost (SECONDS=60)
+	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)
 
 clean: ## remove what install and the tests made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-results

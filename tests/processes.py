@@ -26,12 +26,15 @@ class Process:
 
     def start(self) -> None:
         """Start it, and return once it is ready where it has a port."""
+        self._launch()
+        if self.port is not None:
+            self._wait_until_ready()
+
+    def _launch(self) -> None:
         command = [sys.executable, "-m", "gateway", *self.arguments]
         self._process = subprocess.Popen(
             command, stderr=self._log, env=os.environ | {"PYTHONUNBUFFERED": "1"}
         )
-        if self.port is not None:
-            self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -58,6 +61,16 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(number)
         return self._process.wait(60)
+
+    def keep_up(self) -> None:
+        """Start it again if it has ended, as whatever supervises it would; do not wait for it."""
+        if self._process is not None and self._process.poll() is not None:
+            self._launch()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the signal and go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def log(self) -> str:
         """Return what it wrote to stderr."""

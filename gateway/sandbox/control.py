@@ -59,6 +59,7 @@ def _shown(state: State, request: Request) -> dict[str, Any]:
         "headers": request.headers,
         "body": request.body,
         "status": request.status,
+        "taken": request.taken,
         "person": None if identity == Identity() else state.account.person(identity),
     }
 

@@ -92,6 +92,7 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
         else:
             await asyncio.sleep(fault.slow if fault else 0)
             answer = await call(state, request)
+            request.taken = answer.status < 300
             if fault is not None and fault.taken:
                 answer = await _misbehave(http, fault)
         if http.transport is not None and not http.transport.is_closing():

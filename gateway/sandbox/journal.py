@@ -26,6 +26,8 @@ class Request:
     names: set[str] = field(default_factory=set)
     """Identifiers of the person it names itself."""
     status: int | None = None
+    taken: bool = False
+    """Whether it took effect, as it also does where only the answer is lost."""
 
 
 class Journal:

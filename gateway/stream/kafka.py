@@ -5,8 +5,10 @@ from collections.abc import Container, Sequence
 from functools import partial
 from zlib import crc32
 
+import structlog
+
 from gateway.config import StreamSettings
-from gateway.errors import NotDurable
+from gateway.errors import ConfigError, NotDurable, Unreachable
 from gateway.stream import Backlog, Entry, Mark, Taken
 from gateway.stream.gather import Gatherer, Landing
 from gateway.stream.kafka_backlog import Observer
@@ -14,6 +16,10 @@ from gateway.stream.kafka_producer import Producer
 from gateway.stream.kafka_reader import Reader, consumer_arguments
 from gateway.stream.kafka_topics import check_topic, connection, topic_name
 from gateway.stream.spool import DISK_SECONDS, Spool
+
+_CHECK_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 class KafkaLog:
@@ -24,15 +30,16 @@ class KafkaLog:
         self._spooled = spooled
         self._producer = Producer(settings)
         self._topics: dict[str, KafkaStream] = {}
+        self._checks: list[asyncio.Task[None]] = []
 
     @classmethod
     async def open(cls, settings: StreamSettings, spooled: str | None = None) -> "KafkaLog":
         """Return the connected log; the topic `spooled` has this machine's disk for what Kafka does not take.
 
-        Raises Unreachable when no broker answers.
+        Raises Unreachable when no broker answers and nothing is spooled meanwhile.
         """
         log = cls(settings, spooled)
-        await log._producer.start()
+        await log._producer.start(patient=spooled is not None)
         return log
 
     async def topic(self, name: str) -> "KafkaStream":
@@ -41,14 +48,34 @@ class KafkaLog:
         Raises ConfigError when the topic is missing or has another number of partitions than configured.
         """
         if name not in self._topics:
-            await check_topic(self._settings, name)
+            await self._check(name)
             stream = self._topics.setdefault(name, KafkaStream(self._settings, self._producer, name))
             if name == self._spooled:
                 await stream.spool()
         return self._topics[name]
 
+    async def _check(self, name: str) -> None:
+        if name == self._spooled and not self._producer.is_connected:
+            _log.warning("kafka_is_away_at_start")
+            self._checks.append(asyncio.create_task(self._check_later(name)))
+        else:
+            await check_topic(self._settings, name)
+
+    async def _check_later(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            try:
+                return await check_topic(self._settings, name)
+            except Unreachable:
+                continue
+            except ConfigError as problem:
+                _log.error("topic_cannot_be_used", reason=str(problem))
+                return None
+
     async def close(self) -> None:
         """Close every topic and disconnect. Bounded in time."""
+        for check in self._checks:
+            check.cancel()
         await asyncio.gather(*(stream.close() for stream in self._topics.values()))
         await self._producer.close()
 

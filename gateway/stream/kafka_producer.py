@@ -50,12 +50,19 @@ class Producer:
         self._ready = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        """Connect; raises Unreachable when no broker answers."""
+    async def start(self, patient: bool = False) -> None:
+        """Connect; when no broker answers, go on trying if `patient`, else raise Unreachable."""
         try:
             self._use(await self._new())
         except (KafkaError, TimeoutError, OSError) as problem:
-            raise Unreachable(f"Kafka at {self._brokers} does not answer: {problem!r}") from problem
+            if not patient:
+                raise Unreachable(f"Kafka at {self._brokers} does not answer: {problem!r}") from problem
+            self._spawn(self._start_again())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a producer to write with now."""
+        return self._current is not None
 
     async def write(self, topic: str, partition: int, entries: Sequence[Entry]) -> None:
         """Return when the partition's in-sync replicas have the entries, in order, the lane as key.

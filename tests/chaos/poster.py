@@ -1,0 +1,84 @@
+"""Posts without end, and writes down what was answered."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+
+from tests.chaos.audit import Books
+from tests.ledger import place
+from tests.service.conftest import KEY, cart, event
+
+STORES = 4
+"""Posters side by side, each with its own persons, one post at a time: so there is an order to keep."""
+PERSONS = 25
+"""Of each store."""
+
+
+class Poster:
+    """A few stores that post until they are told to stop."""
+
+    def __init__(self, url: str, seed: int, deadline: float, pause: float) -> None:
+        self.books = Books()
+        self.unanswered = 0
+        self._url = url
+        self._seed = seed
+        self._deadline = deadline
+        self._pause = pause
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Post until `stop`; an event without an answer has an unknown end and is not posted again."""
+        timeout = aiohttp.ClientTimeout(total=30)
+        async with aiohttp.ClientSession(timeout=timeout) as http, asyncio.TaskGroup() as stores:
+            for store in range(STORES):
+                stores.create_task(self._post(http, visits(store, random.Random(self._seed + store))))
+
+    def stop(self) -> None:
+        """Let `run` return behind the posts under way."""
+        self._stopped.set()
+
+    async def _post(self, http: aiohttp.ClientSession, events: Iterator[dict[str, Any]]) -> None:
+        for one in events:
+            if self._stopped.is_set():
+                return
+            started = time.monotonic()
+            try:
+                async with http.post(
+                    f"{self._url}/v1/events", json=one, headers={"X-Api-Key": KEY}
+                ) as answer:
+                    status, body = answer.status, await answer.json()
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                self.unanswered += 1
+                await asyncio.sleep(0.05)
+                continue
+            self.books.late += time.monotonic() - started > self._deadline
+            if status == 202:
+                self.books.accepted[body["results"][0]["id"]] = place(one)
+            elif status == 400:
+                self.books.refused.add(place(one))
+            else:
+                self.unanswered += 1
+            await asyncio.sleep(self._pause)
+
+
+def visits(store: int, shuffle: random.Random) -> Iterator[dict[str, Any]]:
+    """Yield the events of a store's persons, mixed; each logs in now and then, and some events are broken."""
+    numbers = dict.fromkeys(range(PERSONS), 0)
+    while True:
+        person = shuffle.randrange(PERSONS)
+        number = numbers[person] = numbers[person] + 1
+        name = f"{store}-{person}"
+        marked = {"s_location": f"https://shop.example/{name}/{number}", "cookie": f"cookie-{name}"}
+        match shuffle.randrange(10):
+            case 0:
+                yield event("CustomerData", externalCustomerId=name, **marked)
+            case 1:
+                yield cart(0, **marked)
+            case 2 | 3 | 4:
+                yield cart(**marked)
+            case _:
+                yield event("PageView", {}, **marked)
