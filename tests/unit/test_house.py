@@ -72,3 +72,10 @@ def test_every_event_type_has_accepted_and_refused_examples():
 def test_nothing_is_left_undone_in_the_code():
     for path in (ROOT / "gateway").rglob("*.py"):
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text(encoding="utf-8")), path
+
+
+def test_every_test_that_a_promise_names_is_there():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8"))
+    assert len(named) > 15
+    assert [name for name in named if f"def {name}(" not in tests] == []
