@@ -96,6 +96,14 @@ class Limits(Section):
     decoded_bytes: int = Field(8 * 2**20, ge=1024)
     """After decompression."""
     events: int = Field(1000, ge=1)
+    in_flight_bytes: int = Field(128 * 2**20, ge=2**20)
+    """Of all requests under way, as they came and decompressed; what is more is answered 503."""
+
+    @model_validator(mode="after")
+    def _one_fits(self) -> Self:
+        if self.in_flight_bytes < self.body_bytes:
+            raise ValueError("in_flight_bytes is smaller than body_bytes: one full request could never come in")
+        return self
 
 
 class StreamSettings(Section):
@@ -220,6 +228,8 @@ class Site(Section):
     tracker_url: HttpUrl = "https://tracker.yespo.io/api/v2"
     api_url: HttpUrl = "https://yespo.io/api"
     api_key: SecretStr = SecretStr("")
+    ingest_rate: float | None = Field(None, gt=0)
+    """Events a second that one process takes of this site before it answers 429; without it, any number."""
     rate: float = Field(200, gt=0)
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)

@@ -9,6 +9,7 @@ import zstandard
 from aiohttp import web
 
 from gateway.config import Limits
+from gateway.ingest.admission import Hold
 from gateway.ingest.problem import Problem
 
 _THREAD_BYTES = 64 * 1024
@@ -36,15 +37,16 @@ class Events(NamedTuple):
     """Whether the body was one object, not an array or lines."""
 
 
-async def read_events(request: web.Request, limits: Limits, body_seconds: float) -> Events:
+async def read_events(request: web.Request, limits: Limits, body_seconds: float, hold: Hold) -> Events:
     """Return the events of the request; a malformed line of NDJSON is a `Malformed` among them.
 
-    Raises Problem (400, 408, 413, 415) where the body as a whole cannot be used.
+    Raises Problem (400, 408, 413, 415) where the body as a whole cannot be used, 503 without room for it.
     """
-    raw = await _read(request, limits.body_bytes, body_seconds)
+    raw = await _read(request, limits.body_bytes, body_seconds, hold)
     encoding = request.headers.get("Content-Encoding")
     if encoding:
         raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes)
+        hold.take(len(raw))
     content_type = request.headers.get("Content-Type", "")
     if ";" in content_type:
         _check_charset(request.charset)
@@ -56,10 +58,11 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float)
     return events
 
 
-async def _read(request: web.Request, limit: int, seconds: float) -> bytes:
+async def _read(request: web.Request, limit: int, seconds: float, hold: Hold) -> bytes:
     length = request.content_length
     if length is not None and length > limit:
         raise _too_large(limit)
+    hold.take(limit if length is None else length)
     try:
         if request.content.is_eof():  # the usual case: everything came in one piece, no timer is needed
             return await request.read()

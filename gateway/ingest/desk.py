@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from gateway import metrics
 from gateway.config import Site
 from gateway.event import Record, caller_event_id, event_ids, lane_of
+from gateway.ingest.admission import Allowance
 from gateway.ingest.body import Malformed
 from gateway.ingest.reply import Result
 from gateway.recent import RecentIds
@@ -29,8 +30,10 @@ class Judged(NamedTuple):
 class Desk:
     """Judges every event of one site: one result each, and a record for each that goes on."""
 
-    def __init__(self, site: Site, catalogue: Catalogue) -> None:
+    def __init__(self, site: Site, catalogue: Catalogue, now: float) -> None:
         self.site = site
+        self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
+        """Of events, or None where the site may post as many as it likes."""
         self._judge = Judge(catalogue, site.id, site.country, site.strict, site.blocked_ids)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)

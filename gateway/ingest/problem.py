@@ -25,6 +25,8 @@ _TITLES = {
     "method_not_allowed": "The method is not allowed here",
     "not_durable": "The events cannot be made durable now",
     "internal": "The gateway failed",
+    "busy": "Too much is under way",
+    "too_fast": "The site posts too fast",
     "away": "A part of the gateway is away",
     "bad_request": "The request cannot be understood",
     "bad_patch": "The patch cannot be applied",

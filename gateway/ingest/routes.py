@@ -14,6 +14,7 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import NotDurable
 from gateway.flow import accept
+from gateway.ingest.admission import Hold, Room
 from gateway.ingest.auth import Keys
 from gateway.ingest.body import Events, read_events
 from gateway.ingest.desk import Desk
@@ -47,8 +48,9 @@ class Routes:
         """`others` are routes of other rooms, to be answered as these are."""
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
+        self._room = Room(config.limits.in_flight_bytes)
         self._keys = Keys({site.id: site.keys for site in config.sites})
-        self._desks = {site.id: Desk(site, catalogue) for site in config.sites}
+        self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
         self._catalogue = catalogue
         self._stream = stream
         self._readiness = readiness
@@ -84,21 +86,31 @@ class Routes:
     async def post_events(self, request: web.Request) -> web.Response:
         """Take one event, an array, or lines of NDJSON, for the site whose key is presented."""
         desk = self._desks[self._keys.holder(request.headers)]
-        events = await read_events(request, self._limits, self._body_seconds)
-        _take_idempotency_key(request, events)
-        return batch_reply(await self._accept(events.items, desk))
+        hold = Hold(self._room)
+        try:
+            events = await read_events(request, self._limits, self._body_seconds, hold)
+            _take_idempotency_key(request, events)
+            return batch_reply(await self._accept(events.items, desk))
+        finally:
+            hold.release()
 
     async def post_tracker(self, request: web.Request) -> web.Response:
         """Take one event as eSputnik's own tracker does: 200 or 400, without a key where the site is open."""
-        events = await read_events(request, self._limits, self._body_seconds)
-        if not events.single:
-            raise Problem(400, "not_an_event", "this route takes one event; post arrays to /v1/events")
-        _take_idempotency_key(request, events)
-        desk = self._tracker_desk(request, events.items[0])
-        (result,) = await self._accept(events.items, desk)
-        return tracker_reply(result)
+        hold = Hold(self._room)
+        try:
+            events = await read_events(request, self._limits, self._body_seconds, hold)
+            if not events.single:
+                raise Problem(400, "not_an_event", "this route takes one event; post arrays to /v1/events")
+            _take_idempotency_key(request, events)
+            desk = self._tracker_desk(request, events.items[0])
+            (result,) = await self._accept(events.items, desk)
+            return tracker_reply(result)
+        finally:
+            hold.release()
 
     async def _accept(self, events: list[Any], desk: Desk) -> list[dict[str, Any]]:
+        if desk.allowance is not None:
+            desk.allowance.take(len(events), self._clock.monotonic())
         try:
             return await accept(events, desk, self._stream, self._clock.now_ms())
         except NotDurable:

@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,19 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Shop]:
-    gateway = Gateway(settings(tmp_path, sandbox), set(Part))
+@asynccontextmanager
+async def running_shop(config: Config, sandbox: Sandbox) -> AsyncIterator[Shop]:
+    """Run a gateway of that configuration in this process."""
+    gateway = Gateway(config, set(Part))
     await gateway.start()
     try:
         async with aiohttp.ClientSession() as http:
             yield Shop(gateway, sandbox, http)
     finally:
         await gateway.stop()
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Shop]:
+    async with running_shop(settings(tmp_path, sandbox), sandbox) as shop:
+        yield shop

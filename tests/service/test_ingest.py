@@ -1,13 +1,15 @@
 import asyncio
 import gzip
 import zlib
+from pathlib import Path
 
 import orjson
 import pytest
 import zstandard
 
+from gateway.sandbox import Sandbox
 from tests.ledger import until_taken
-from tests.service.conftest import Shop, cart, event
+from tests.service.conftest import Shop, cart, event, running_shop, settings
 
 CUSTOMER = {"externalCustomerId": "42", "user_email": "olena@example.com"}
 
@@ -218,3 +220,31 @@ async def test_a_body_that_does_not_arrive_in_time_is_a_408(shop: Shop):
     head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
     assert b" 408 " in head
     writer.close()
+
+
+async def test_a_site_over_its_rate_is_answered_429_and_another_is_not(tmp_path: Path, sandbox: Sandbox):
+    config = settings(tmp_path, sandbox)
+    first, *others = config.sites
+    limited = config.model_copy(update={"sites": [first.model_copy(update={"ingest_rate": 2.0}), *others]})
+    async with running_shop(limited, sandbox) as shop:
+        assert (await shop.post([event()] * 50))[0] == 202
+        status, problem = await shop.post(event())
+        assert (status, problem["code"]) == (429, "too_fast")
+        assert (await shop.post(event(siteId="strict-shop"), key="strict-key"))[0] == 202
+
+
+async def test_over_the_bytes_in_flight_a_request_is_asked_to_come_again(tmp_path: Path, sandbox: Sandbox):
+    limits = {"in_flight_bytes": 2**20, "body_bytes": 2**20}
+    async with running_shop(settings(tmp_path, sandbox, limits=limits), sandbox) as shop:
+        _, slow = await asyncio.open_connection("127.0.0.1", shop.gateway.port)
+        slow.write(
+            b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: 1048000\r\n\r\n{"
+        )
+        async with asyncio.timeout(20):
+            while (answered := await shop.post([event()] * 10))[0] == 202:
+                pass
+        assert (answered[0], answered[1]["code"]) == (503, "busy")
+        slow.close()
+        async with asyncio.timeout(20):
+            while (await shop.post([event()] * 10))[0] != 202:
+                await asyncio.sleep(0.02)
