@@ -102,7 +102,7 @@ class Limits(Section):
     @model_validator(mode="after")
     def _one_fits(self) -> Self:
         if self.in_flight_bytes < self.body_bytes:
-            raise ValueError("in_flight_bytes is smaller than body_bytes: one full request could never come in")
+            raise ValueError("in_flight_bytes is smaller than body_bytes: a full request could never come in")
         return self
 
 
