@@ -34,16 +34,16 @@ async def page(_: web.Request) -> web.Response:
 
 
 async def requests(http: web.Request) -> web.Response:
-    """What came, in order of arrival; `path`, `person` and `since` choose, `limit` keeps the newest."""
+    """What came, in order of arrival; `path`, `person`, `since`, `after` choose, `limit` keeps the newest."""
     state, query = http.app[STATE], http.query
     try:
         since = iso(datetime.fromisoformat(query["since"].replace(" ", "+"))) if "since" in query else ""
-        limit = int(query.get("limit", "0"))
+        limit, after = int(query.get("limit", "0")), int(query.get("after", "0"))
     except ValueError:
-        return _json({"error": "since must be an ISO 8601 time, limit a number"}, 400)
+        return _json({"error": "since must be an ISO 8601 time, limit and after numbers"}, 400)
     person = query.get("person")
     names = state.account.names(person) if person else None
-    found = list(state.journal.find(query.get("path", "*"), since, names))
+    found = list(state.journal.find(query.get("path", "*"), since, names, after))
     return _json({"requests": [_shown(state, request) for request in found[-limit:]]})
 
 
@@ -52,6 +52,7 @@ def _shown(state: State, request: Request) -> dict[str, Any]:
     is_contact = "channels" in body
     identity = (of_contact if is_contact else of_tracker)(body)
     return {
+        "number": request.number,
         "at": request.at,
         "method": request.method,
         "path": request.path,

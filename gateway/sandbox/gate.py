@@ -114,7 +114,7 @@ def _written_down(http: web.Request, raw: bytes) -> Request:
         names |= of_tracker(body).names() | of_contact(body).names()
     query = dict(http.query)
     return Request(
-        now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names
+        now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names=names
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 REQUESTS = 50_000
@@ -23,6 +24,8 @@ class Request:
     headers: dict[str, str]
     body: Any
     size: int
+    number: int = 0
+    """Its place in the order of arrival, from 1."""
     names: set[str] = field(default_factory=set)
     """Identifiers of the person it names itself."""
     status: int | None = None
@@ -37,18 +40,27 @@ class Journal:
         self._most = requests
         self._most_bytes = size
         self._bytes = 0
+        self._count = 0
         self._requests: deque[Request] = deque()
 
     def add(self, request: Request) -> None:
-        """Remember the request."""
+        """Remember the request, and number it."""
+        self._count += 1
+        request.number = self._count
         self._requests.append(request)
         self._bytes += request.size
         while len(self._requests) > self._most or self._bytes > self._most_bytes:
             self._bytes -= self._requests.popleft().size
 
-    def find(self, path: str = "*", since: str = "", names: set[str] | None = None) -> Iterator[Request]:
-        """Yield what is on the path (`*` stands for anything), not before `since`, about one of `names`."""
-        for request in self._requests:
+    def find(
+        self, path: str = "*", since: str = "", names: set[str] | None = None, after: int = 0
+    ) -> Iterator[Request]:
+        """Yield what is on the path (`*` stands for anything), not before `since`, about one of `names`.
+
+        `after` is the number of a request that is known already.
+        """
+        known = after - (self._count - len(self._requests))
+        for request in islice(self._requests, max(0, known), None):
             if request.at < since or not fnmatchcase(request.path, path):
                 continue
             if names is None or names & request.names:

@@ -25,6 +25,8 @@ DEADLINE = 3.0
 """Seconds for an answer: the append's deadline, the disk's, and room for a machine shared with everything."""
 _HEAL_SECONDS = 120
 _PAUSE = 0.01
+_UNDECIDED = 2000
+"""The newest requests are looked at again: they may have been taken since."""
 
 
 async def run(mode: str, episodes: int, seconds: float, seed: int) -> Verdict:
@@ -35,10 +37,13 @@ async def run(mode: str, episodes: int, seconds: float, seed: int) -> Verdict:
         async with WORLDS[mode](Path(folder)) as world:
             poster = Poster(world.url, seed, DEADLINE, _PAUSE)
             posting = asyncio.create_task(poster.run())
+            arrivals = Arrivals(world.sandbox.url)
+            watching = asyncio.create_task(arrivals.watch())
             hits = await _hit(world, shuffle, episodes, time.monotonic() + seconds)
             poster.stop()
             await posting
-            verdict = await _settled(world, poster)
+            verdict = await _settled(world, poster, arrivals)
+            watching.cancel()
     print(f"  faults: {dict(hits)}; posts without an answer: {poster.unanswered}\n  {verdict}", flush=True)
     return verdict
 
@@ -53,23 +58,43 @@ async def _hit(world: World, shuffle: random.Random, episodes: int, until: float
     return hits
 
 
-async def _settled(world: World, poster: Poster) -> Verdict:
+class Arrivals:
+    """What eSputnik took, whether or not its answer arrived; looked at all along: it keeps the newest."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/_sandbox/requests"
+        self._taken: dict[int, tuple[str, str]] = {}
+        self._last = 0
+
+    async def watch(self) -> None:
+        """Look once a second until cancelled."""
+        async with aiohttp.ClientSession() as http:
+            while True:
+                await self.look(http)
+                await asyncio.sleep(1)
+
+    async def look(self, http: aiohttp.ClientSession) -> list[tuple[str, str]]:
+        """Return id and place of everything taken so far, in the order of arrival."""
+        query = {"path": "/api/v2", "after": str(max(0, self._last - _UNDECIDED))}
+        async with http.get(self._url, params=query) as answer:
+            requests = (await answer.json(content_type=None))["requests"]
+        for request in requests:
+            self._last = max(self._last, request["number"])
+            if request["taken"]:
+                self._taken[request["number"]] = request["headers"]["X-Request-Id"], place(request["body"])
+        return [self._taken[number] for number in sorted(self._taken)]
+
+
+async def _settled(world: World, poster: Poster, arrivals: Arrivals) -> Verdict:
     """Return the verdict once nothing is missing any more, or it is clear that something stays lost."""
     deadline = time.monotonic() + _HEAL_SECONDS
     async with aiohttp.ClientSession() as http:
         await http.post(f"{world.sandbox.url}/_sandbox/faults", json=[])
         while True:
-            verdict = audit(poster.books, await _arrivals(http, world.sandbox.url))
+            verdict = audit(poster.books, await arrivals.look(http))
             if not verdict.lost or time.monotonic() > deadline:
                 return verdict
             await asyncio.sleep(0.5)
-
-
-async def _arrivals(http: aiohttp.ClientSession, url: str) -> list[tuple[str, str]]:
-    """Return what eSputnik took, whether or not its answer arrived."""
-    async with http.get(f"{url}/_sandbox/requests", params={"path": "/api/v2"}) as answer:
-        requests = (await answer.json(content_type=None))["requests"]
-    return [(r["headers"]["X-Request-Id"], place(r["body"])) for r in requests if r["taken"]]
 
 
 def main() -> None:
