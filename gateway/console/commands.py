@@ -80,8 +80,9 @@ def replay(
 ) -> None:
     """Send them again, in their order and with their ids; Ctrl-C stops between two batches."""
 
+    order = _order(site, kind, reason, event_id, dry_run)
+
     async def ask(client: ConsoleClient) -> None:
-        order = {"site": site, "type": kind, "reason": reason, "event_id": event_id, "dry_run": dry_run}
         sent, kept = 0, list[str]()
         async for answer in client.batches("/v1/dead/replay", **order):
             for letter in answer.get("letters", ()):
@@ -106,14 +107,19 @@ def drop(
 ) -> None:
     """Remove them for good."""
 
+    order = _order(site, kind, reason, event_id, dry_run)
+
     async def ask(client: ConsoleClient) -> None:
-        order = {"site": site, "type": kind, "reason": reason, "event_id": event_id, "dry_run": dry_run}
         chosen = 0
         async for answer in client.batches("/v1/dead/drop", **order):
             chosen += answer["chosen"]
         typer.echo(f"{chosen} would be removed" if dry_run else f"{chosen} removed")
 
     _run(config, url, ask)
+
+
+def _order(site: str, kind: str, reason: str, event_id: str, dry_run: bool) -> dict[str, Any]:
+    return {"site": site, "type": kind, "reason": reason, "event_id": event_id, "dry_run": dry_run}
 
 
 def _run(path: Path | None, url: str, ask: Any) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import structlog
-
 from gateway.event import LINK_MESSAGE, PROBE, Record
 from gateway.identity import callers, links
 from gateway.identity.facts import Facts
@@ -17,9 +15,6 @@ from gateway.store import Store
 
 _PROBE = Decision("dropped", "probe")
 _REPEAT = Decision("dropped", "repeat")
-_UNKNOWN_SITE = Decision("dropped", "unknown_site")
-
-_log = structlog.get_logger()
 
 
 class Stitched(NamedTuple):
@@ -53,12 +48,14 @@ class Stitcher:
         Raises Unreachable with nothing stored, or all of it; the same batch may be stitched again.
         """
         with STITCH_SECONDS.time():
-            dropped = [self._drop(record) for _, record in records]
-            known = [entry for entry, drop in zip(records, dropped, strict=True) if drop is None]
-            repeats, facts = await self._learn(known)
+            repeats, facts = await self._learn([entry for entry in records if entry[1].type != PROBE])
             decisions = [
-                drop or (_REPEAT if position in repeats else self._decide(record, facts))
-                for drop, (position, record) in zip(dropped, records, strict=True)
+                _PROBE
+                if record.type == PROBE
+                else _REPEAT
+                if position in repeats
+                else self._decide(record, facts)
+                for position, record in records
             ]
             stitched = [
                 Stitched(_apply(record, decision), decision)
@@ -78,12 +75,6 @@ class Stitcher:
             await links.write(transaction, facts)
         return repeats, facts
 
-    def _drop(self, record: Record) -> Decision | None:
-        """Return why the record goes no further whatever it holds, or None."""
-        if record.type == PROBE:
-            return _PROBE
-        return None if record.site in self._sites else _UNKNOWN_SITE
-
     def _decide(self, record: Record, facts: Mapping[str, Facts]) -> Decision:
         tracking = record.type != LINK_MESSAGE and record.type not in self._staying
         return decide(record, facts[record.site], self._sites[record.site], tracking)
@@ -99,8 +90,6 @@ class Stitcher:
                 self._stitched[site, word].inc(count)
             elif reason == _REPEAT.reason:
                 self._repeats[site, "stitch"].inc(count)
-            elif reason == _UNKNOWN_SITE.reason:
-                _log.error("records_of_unknown_site_dropped", site=site, records=count)
             if conflict:
                 self._conflicts[site,].inc(count)
 

@@ -354,11 +354,6 @@ async def test_a_probe_goes_no_further(shop: Shop) -> None:
     assert [outcome.record for outcome in await shop.post(probe)] == [None]
 
 
-async def test_a_record_of_a_site_no_longer_configured_holds_up_nobody(shop: Shop) -> None:
-    stitched = await shop.post(event(1, site="gone"), event(2))
-    assert words(stitched) == ["dropped:unknown_site", "anonymous:no_link"]
-
-
 # Repeats of callers' ids.
 
 

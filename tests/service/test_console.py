@@ -11,12 +11,11 @@ import aiohttp
 import orjson
 import pytest
 
-from gateway.app import Gateway, Part
 from gateway.demo.parts import free_port
 from gateway.sandbox import Sandbox
 from tests.ledger import taken, until_taken
 from tests.processes import Process, running, write_config
-from tests.service.conftest import KEY, Shop, cart, event, settings
+from tests.service.conftest import KEY, Shop, cart, event, running_shop, settings
 from tests.service.test_operating import embedded
 
 OPERATOR = "operator-key"
@@ -58,13 +57,9 @@ class Operated(Shop):
 
 @pytest.fixture
 async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Operated]:
-    gateway = Gateway(settings(tmp_path, sandbox, operator={"keys": [OPERATOR]}), set(Part))
-    await gateway.start()
-    try:
-        async with aiohttp.ClientSession() as http:
-            yield Operated(gateway, sandbox, http)
-    finally:
-        await gateway.stop()
+    config = settings(tmp_path, sandbox, operator={"keys": [OPERATOR]})
+    async with running_shop(config, sandbox) as shop:
+        yield Operated(shop.gateway, sandbox, shop.http)
 
 
 ROUTES = [
@@ -85,15 +80,10 @@ async def test_only_the_operators_key_opens_the_operators_routes(shop: Operated,
 
 
 async def test_without_an_operator_key_the_routes_do_not_exist(tmp_path: Path, sandbox: Sandbox):
-    gateway = Gateway(settings(tmp_path, sandbox), set(Part))
-    await gateway.start()
-    try:
-        async with aiohttp.ClientSession() as http:
-            shop = Operated(gateway, sandbox, http)
-            for method, path in ROUTES:
-                assert (await shop.ask(method, path, key=KEY))[0] == 404
-    finally:
-        await gateway.stop()
+    async with running_shop(settings(tmp_path, sandbox), sandbox) as plain:
+        shop = Operated(plain.gateway, sandbox, plain.http)
+        for method, path in ROUTES:
+            assert (await shop.ask(method, path, key=KEY))[0] == 404
 
 
 async def test_dead_letters_are_counted_by_site_type_and_reason(shop: Operated):
