@@ -8,9 +8,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway import metrics
+from gateway.errors import NotDurable
 from gateway.stream import Entry
+
+DISK_SECONDS = 1.0
+"""How long a spool may take before the caller is refused."""
 
 
 class Landing:
@@ -41,6 +46,17 @@ class Landing:
         return self._failed
 
 
+class Spool(Protocol):
+    """Where entries go that the log does not take in time."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was appended before has yet to reach the log, so that it has to be followed there."""
+
+    async def take(self, entries: list[Entry], late: "asyncio.Future[None] | None") -> None:
+        """Make the entries durable, `late` being a write of them that may succeed yet; raises NotDurable."""
+
+
 @dataclass(slots=True)
 class _Group:
     """What shares one write, and who waits for it."""
@@ -54,13 +70,19 @@ class Gatherer:
     """One flusher in front of one ordered log (a SQLite topic, a Kafka partition).
 
     `write` makes entries durable in the order given or raises; it ends some time after it has become useless,
-    and until then nothing is written behind it. It returns True for entries that are in the spool instead.
+    and until then nothing is written behind it. What it does not do in time goes to the `spool`, if there is
+    one.
     """
 
     def __init__(
-        self, write: Callable[[list[Entry]], Awaitable[bool | None]], seconds: float, topic: str
+        self,
+        write: Callable[[list[Entry]], Awaitable[None]],
+        seconds: float,
+        topic: str,
+        spool: Spool | None = None,
     ) -> None:
         self._write = write
+        self._spool = spool
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._group: _Group | None = None
@@ -94,24 +116,42 @@ class Gatherer:
     async def _flush(self) -> None:
         while (group := self._group) is not None:
             self._group = None
-            started = time.perf_counter()
-            write = asyncio.ensure_future(self._write(group.entries))
-            await asyncio.wait((write,), timeout=group.deadline - self._loop.time())
-            reason = self._reason(write)
-            self._tell(group, reason, on_disk=reason is None and bool(write.result()))
-            if reason is None:
-                self._observe_seconds(time.perf_counter() - started)
-                self._count_entries(len(group.entries))
+            if self._spool is not None and self._spool.is_behind:
+                await self._to_disk(self._spool, group, None)
             else:
-                self._fail_what_waits(reason)
-                await self._let_it_end(write)
+                await self._to_log(group)
         self._flusher = None
+
+    async def _to_log(self, group: _Group) -> None:
+        started = time.perf_counter()
+        write = asyncio.ensure_future(self._write(group.entries))
+        await asyncio.wait((write,), timeout=group.deadline - self._loop.time())
+        reason = self._reason(write)
+        if reason is None:
+            self._tell(group, None)
+            self._observe_seconds(time.perf_counter() - started)
+            self._count_entries(len(group.entries))
+        elif self._spool is not None:
+            await self._to_disk(self._spool, group, write)
+        else:
+            self._tell(group, reason)
+            self._fail_what_waits(reason)
+            await self._let_it_end(write)
+
+    async def _to_disk(self, spool: Spool, group: _Group, late: asyncio.Future[None] | None) -> None:
+        try:
+            await spool.take(group.entries, late)
+        except NotDurable as problem:
+            self._tell(group, str(problem))
+            self._fail_what_waits(str(problem))
+        else:
+            self._tell(group, None, on_disk=True)
 
     def _tell(self, group: _Group, reason: str | None, on_disk: bool = False) -> None:
         for landing in group.landings:
             landing.part(self, reason, on_disk)
 
-    def _reason(self, write: asyncio.Future[bool | None]) -> str | None:
+    def _reason(self, write: asyncio.Future[None]) -> str | None:
         if not write.done():
             return f"not durable within {self._seconds:g} s"
         if write.cancelled():
@@ -126,7 +166,7 @@ class Gatherer:
         if group is not None:
             self._tell(group, reason)
 
-    async def _let_it_end(self, write: asyncio.Future[bool | None]) -> None:
+    async def _let_it_end(self, write: asyncio.Future[None]) -> None:
         """Wait for the end of a late write; what comes meanwhile gathers, each group for its own time."""
         self._late = True
         await asyncio.wait((write,))
@@ -141,7 +181,8 @@ class Gatherer:
         """Refuse further values and return when what was taken has its outcome, within its deadline."""
         self._closed = True
         if self._flusher is not None:
-            await asyncio.wait((self._flusher,), timeout=2 * self._seconds)
+            patience = 2 * self._seconds + (0 if self._spool is None else DISK_SECONDS)
+            await asyncio.wait((self._flusher,), timeout=patience)
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.wait((self._flusher,))

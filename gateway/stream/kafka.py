@@ -15,7 +15,7 @@ from gateway.stream.kafka_backlog import Observer
 from gateway.stream.kafka_producer import Producer
 from gateway.stream.kafka_reader import Reader, consumer_arguments
 from gateway.stream.kafka_topics import check_topic, connection, topic_name
-from gateway.stream.spool import DISK_SECONDS, Spool
+from gateway.stream.spool import Spool
 
 _CHECK_SECONDS = 1.0
 
@@ -99,8 +99,10 @@ class KafkaStream:
     async def spool(self) -> None:
         """From now on have what Kafka does not take in time on this machine's disk; raises ConfigError."""
         self._spool = await Spool.open(self._settings, self._name, self._writes)
-        seconds = self._settings.append_seconds + DISK_SECONDS
-        self._gatherers = [Gatherer(write, seconds, self._name) for write in self._spool.writes()]
+        self._gatherers = [
+            Gatherer(write, self._settings.append_seconds, self._name, partition)
+            for write, partition in zip(self._writes, self._spool.partitions, strict=True)
+        ]
 
     async def append(self, entries: Sequence[Entry]) -> Sequence[int]:
         """Return when the in-sync replicas or the spool have every entry, with the places of the latter.

@@ -17,11 +17,10 @@ from gateway import metrics
 from gateway.config import StreamSettings
 from gateway.errors import GatewayError, NotDurable
 from gateway.stream import Chunk, Entry, Mark
+from gateway.stream.gather import DISK_SECONDS
 from gateway.stream.sqlite import SqliteLog, SqliteStream
 
 GROUP = "drain"
-DISK_SECONDS = 1.0
-"""How long the disk may take before the caller is refused."""
 _BATCH = 500
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _LANE_LENGTH_BYTES = 4
@@ -38,11 +37,10 @@ class Spool:
     def __init__(self, log: SqliteLog, settings: StreamSettings, topic: str) -> None:
         self._log = log
         self._topic = topic
-        self._seconds = settings.append_seconds
         self._limit = settings.spool_bytes
         self.used = 0
         """Bytes on disk, or on their way to it."""
-        self._partitions: list[SpooledPartition] = []
+        self.partitions: list[SpooledPartition] = []
         self._is_empty = True
         self._path = settings.spool_path
         self._count = metrics.SPOOL_RECORDS.labels(topic)
@@ -58,14 +56,10 @@ class Spool:
         spool = cls(log, settings, topic)
         for number, write in enumerate(writes):
             stream = await log.topic(f"{topic}.{number}")
-            partition = SpooledPartition(spool, stream, write, settings.append_seconds)
-            spool._partitions.append(partition)
+            partition = SpooledPartition(spool, stream, write)
+            spool.partitions.append(partition)
             await partition.start()
         return spool
-
-    def writes(self) -> "list[Callable[[list[Entry]], Awaitable[bool]]]":
-        """Return a write for each partition that returns whether the entries are on disk, not in Kafka."""
-        return [partition.write for partition in self._partitions]
 
     def take(self, size: int) -> None:
         """Reserve room; raises NotDurable when there is none."""
@@ -75,7 +69,7 @@ class Spool:
 
     def tell(self) -> None:
         """Set the gauge to what lies on disk, and log when that begins and ends."""
-        count = sum(partition.left for partition in self._partitions)
+        count = sum(partition.left for partition in self.partitions)
         self._count.set(count)
         if self._is_empty and count:
             _log.warning("spooling", topic=self._topic, path=str(self._path))
@@ -85,18 +79,17 @@ class Spool:
 
     async def close(self) -> None:
         """Stop draining and close the file; what is left in it is drained after the next start."""
-        await asyncio.gather(*(partition.stop() for partition in self._partitions))
+        await asyncio.gather(*(partition.stop() for partition in self.partitions))
         await self._log.close()
 
 
 class SpooledPartition:
     """One partition: Kafka while it takes what comes, else the disk until all of that is in Kafka."""
 
-    def __init__(self, spool: Spool, disk: SqliteStream, write: Write, seconds: float) -> None:
+    def __init__(self, spool: Spool, disk: SqliteStream, write: Write) -> None:
         self._spool = spool
         self._disk = disk
         self._write = write
-        self._seconds = seconds
         self._late: asyncio.Future[None] | None = None
         """A write to Kafka that was no longer waited for, and may succeed yet."""
         self._drainer: asyncio.Task[None] | None = None
@@ -110,13 +103,19 @@ class SpooledPartition:
             self._spool.used += await self._disk.bytes_left(GROUP)
             self._drain()
 
-    async def write(self, entries: list[Entry]) -> bool:
-        """Make the entries durable, behind all that came before; return whether on disk, not in Kafka.
+    @property
+    def is_behind(self) -> bool:
+        """Whether entries lie on disk, or a write to Kafka is late: what comes then has to follow them."""
+        return bool(self.left) or (self._late is not None and not self._late.done())
+
+    async def take(self, entries: list[Entry], late: asyncio.Future[None] | None) -> None:
+        """Make the entries durable on disk, behind all that came before, and see that they reach Kafka.
 
         Raises NotDurable when the spool is full or the disk fails. One call at a time.
         """
-        if not self.left and await self._is_in_kafka_in_time(entries):
-            return False
+        if late is not None:
+            late.add_done_callback(_look_at)
+            self._late = late
         packed = [Entry("", _packed(entry)) for entry in entries]
         size = sum(len(entry.value) for entry in packed)
         self._spool.take(size)
@@ -127,17 +126,6 @@ class SpooledPartition:
             raise
         self.left += len(entries)
         self._drain()
-        return True
-
-    async def _is_in_kafka_in_time(self, entries: list[Entry]) -> bool:
-        if self._late is not None and not self._late.done():
-            return False
-        writing = asyncio.ensure_future(self._write(entries))
-        await asyncio.wait((writing,), timeout=self._seconds)
-        if not writing.done():
-            self._late = writing
-            return False
-        return writing.exception() is None
 
     def _drain(self) -> None:
         self._spool.tell()
@@ -147,7 +135,6 @@ class SpooledPartition:
     async def _until_empty(self) -> None:
         if self._late is not None:  # two writes of a partition at once could change places
             await asyncio.wait((self._late,))
-            self._late.exception()
             self._late = None
         while self.left:
             for chunk in (await _patiently(lambda: self._disk.read(GROUP, _BATCH))).chunks:
@@ -169,6 +156,12 @@ class SpooledPartition:
             if work is not None:
                 work.cancel()
                 await asyncio.wait((work,))
+
+
+def _look_at(late: asyncio.Future[None]) -> None:
+    """Take note of how it ended, which nobody waits for any more."""
+    if not late.cancelled():
+        late.exception()
 
 
 async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
