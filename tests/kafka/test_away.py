@@ -15,7 +15,7 @@ from gateway.stream.kafka import KafkaLog, KafkaStream
 from gateway.stream.kafka_topics import create_topics
 from gateway.stream.opening import Log, open_log
 
-SLACK = 0.3
+SLACK = 2.0
 """Seconds above the deadline that a machine shared with a broker may take to tell."""
 
 
