@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -53,10 +54,12 @@ class Record:
     """Whether the caller chose the id, so that a repeat of it is to be dropped."""
     decision: str | None = None
     """What stitching decided: linked, created, kept, refused or anonymous, with a reason after a colon."""
+    replays: int = 0
+    """How often an operator has sent it again; tells a replay from a copy that a write left."""
 
     def encode(self) -> bytes:
         """Return the record as it stands in the stream."""
-        head = {
+        head: dict[str, Any] = {
             "v": HEAD_VERSION,
             "id": self.id,
             "site": self.site,
@@ -71,6 +74,8 @@ class Record:
             "caller_id": self.caller_id,
             "decision": self.decision,
         }
+        if self.replays:
+            head["replays"] = self.replays
         return b"%b\n%b" % (orjson.dumps(head), self.body)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gateway.console.letters import Letter, remove
@@ -30,7 +31,8 @@ async def replay(letters: Sequence[Letter], store: Store, sites: Mapping[str, St
     readable.sort(key=_age)
     waiting = defaultdict[str, list[Entry]](list)
     for letter, record in readable:
-        waiting[letter.site].append(Entry(record.lane, record.encode()))
+        again = replace(record, replays=record.replays + 1)
+        waiting[letter.site].append(Entry(record.lane, again.encode()))
     for site, entries in waiting.items():
         await sites[site].append(entries)
     sent = [letter for letter, _ in readable]

@@ -15,7 +15,6 @@ from gateway.delivery.reading import Pending, read
 from gateway.delivery.sender import Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
-from gateway.event import Record
 from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
 
@@ -150,9 +149,7 @@ class Deliverer:
         if self._recent.knows(pending.key, self._clock.now_ms()):
             return None
         aside = await self._sender.deliver(pending)
-        if aside is None and isinstance(
-            pending.content, Record
-        ):  # a dead letter may be sent again on purpose
+        if aside is None:
             self._recent.add(pending.key, self._clock.now_ms())
         return aside
 

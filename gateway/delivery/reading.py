@@ -21,7 +21,7 @@ class Pending:
 
     content: Record | DeadLetter
     key: str
-    """The record's id, or where it stands for what cannot be read: the same for copies alone."""
+    """The same for copies alone: the record's id and replays, or where it stands if it cannot be read."""
     effort: Effort = field(default_factory=Effort)
 
 
@@ -34,7 +34,7 @@ def read(site: str, partition: int, item: Item) -> tuple[str, Pending]:
     try:
         record = Record.decode(item.value)
         if _is_text(record.id) and isinstance(record.lane, str):
-            return record.lane, Pending(record, record.id)
+            return record.lane, Pending(record, f"{record.id}/{record.replays}")
     except UnreadableRecord as problem:
         raise UnreadableRecord(f"upgrade this process: in the stream of {site!r}, {problem}") from None
     except (ValueError, TypeError, KeyError, AttributeError):

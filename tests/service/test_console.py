@@ -137,6 +137,9 @@ async def test_a_replay_that_fails_again_comes_back_once(shop: Operated):
     (letter,) = await shop.until_letters(1)
     assert letter["event_id"] == event_id
     assert await taken(shop.sandbox.url) == []
+    await shop.ask("POST", "/v1/dead/replay", {"event_id": event_id})
+    (request,) = await until_taken(shop.sandbox.url, 1)
+    assert request["headers"]["X-Request-Id"] == event_id
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def test_a_record_is_read_as_it_was_written_whatever_its_body(body):
     record = Record.decode(RECORD.encode())
     assert record == RECORD
     record.body = body
-    assert Record.decode(record.encode()).body == body
+    record.replays = 2
+    assert Record.decode(record.encode()) == record
 
 
 def test_an_older_head_is_read_and_a_newer_one_is_left_alone():
