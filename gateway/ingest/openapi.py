@@ -67,7 +67,7 @@ _RESULTS = {
 
 _PROBLEM = {
     "type": "object",
-    "description": "RFC 9457 problem details; nothing of the request was stored",
+    "description": "RFC 9457 problem details; nothing of the request is promised",
     "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string", "format": "uri"},
