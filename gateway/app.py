@@ -22,7 +22,7 @@ from gateway.delivery.deliverer import Deliverer
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
-from gateway.identity.rules import StitchSettings
+from gateway.identity.settings import StitchSettings
 from gateway.identity.stitcher import Stitcher
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
@@ -105,7 +105,15 @@ class Gateway:
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: _stitch_settings(site) for site in self._config.sites}
-        self._stitching = Stitching(events, Stitcher(store, settings), sites, self._clock)
+        links = self._config.links
+        stitcher = Stitcher(
+            store,
+            settings,
+            remembered=links.remembered,
+            seconds=links.remembered_seconds,
+            clock=self._clock,
+        )
+        self._stitching = Stitching(events, stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
 
@@ -236,7 +244,15 @@ def esputnik_client(config: Config, site: Site) -> EsputnikClient:
 
 
 def _stitch_settings(site: Site) -> StitchSettings:
-    return StitchSettings(link_age_ms=int(site.link_age_days * _DAY_MS))
+    return StitchSettings(
+        link_age_ms=int(site.link_age_days * _DAY_MS),
+        back_stitch_ms=int(site.back_stitch_days * _DAY_MS),
+        cookies=site.cookies_per_customer,
+        emails=site.emails_per_customer,
+        phones=site.phones_per_customer,
+        kiosk=site.kiosk_customers,
+        clock_tolerance_ms=int(site.clock_tolerance_seconds * 1000),
+    )
 
 
 class Finding(NamedTuple):
