@@ -40,6 +40,8 @@ IDENTITY_LATE = Counter(
 )
 IDENTITY_CONFLICTS = Counter("gateway_identity_conflicts", "Contact keys set aside", ["site"])
 
+ERASED = Counter("gateway_records_erased", "Records not sent, since whom they name was erased", ["site"])
+
 # backlog, by stage: stitch (site "all") or deliver
 BACKLOG_RECORDS = Gauge("gateway_backlog_records", "Records not yet done", ["stage", "site"])
 BACKLOG_AGE_SECONDS = Gauge(

@@ -14,8 +14,11 @@
     audit       the trail of what changed links
     stitcher    the stage: the rooms above, in order, for a batch of records
 
+    thinning    sightings that no link needs any more go
+
     people      look-up: what is known of a cookie, a customer, an email or a phone
     changes     merge, unmerge, forget
+    erasures    whom operators have erased, for the other stages
 
 A link is never stored: it is derived from the facts each time. Facts are only added, and what follows from a
 set does not depend on the order in which it was filled: so the order of arrival, repeats and several workers

@@ -7,6 +7,7 @@ from gateway.event import LOGOUT, Record
 from gateway.identity.facts import Facts, Seen, Sighting
 from gateway.identity.rules import names_in
 from gateway.identity.settings import StitchSettings
+from gateway.identity.thinning import SPANS
 from gateway.store import Row, Statement, Transaction, bulk
 
 _HISTORY, _CLAIM, _SEEN, _EPOCH = 0, 1, 2, 3
@@ -177,6 +178,12 @@ async def read(
         asked = wider
 
 
+async def epochs(transaction: Transaction, sites: Iterable[str]) -> dict[str, int]:
+    """Return the epochs of the sites that are known. Raises Unreachable."""
+    rows = await transaction.fetch(_EPOCHS, bulk((site,) for site in sites))
+    return {site: at for _, site, _, at, *_ in rows}
+
+
 async def _read(
     transaction: Transaction,
     asked: Question,
@@ -212,7 +219,7 @@ async def _rows(
         asked.since,
         asked.since - max(ages, default=0),
         min((settings[site].cookies for site in asked.sites), default=1),
-        max(1, min(ages, default=1) // 3),
+        max(1, min(ages, default=1) // SPANS),
     )
 
 

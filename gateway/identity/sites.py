@@ -66,6 +66,13 @@ class Sites:
         state = self._states.get(site)
         return state is not None and bool(state.erased)
 
+    def were_erased_since(self, record: Record) -> bool:
+        """Return whether the record was accepted before whom it is about was erased."""
+        state = self._states[record.site]
+        names = names_in(record)
+        erased_at = state.erased_at(names[0]) if names else None
+        return erased_at is not None and record.accepted_at <= erased_at
+
     def screened(self, record: Record, tracking: bool) -> tuple[Record, Decision | None]:
         """Return the record without what names erased persons, and the decision where that settles it.
 

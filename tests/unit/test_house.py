@@ -17,7 +17,7 @@ ROOMS = {
     "stream": set(),
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
-    "console": {"store", "stream", "ingest"},
+    "console": {"store", "stream", "ingest", "identity"},
     "store": set(),
     "esputnik": set(),
     "sandbox": set(),
