@@ -1,33 +1,28 @@
-"""The API: contacts and the account, with the key as the password of any user."""
+"""The API's paths, each under /api and without, with and without a trailing slash; the key opens them."""
 
 import base64
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
-from gateway.sandbox.gate import STATE, Call, State, gated, refusal
-from gateway.sandbox.identity import channels, text
+from gateway.sandbox import about, bulk, contacts, events, groups, orders
+from gateway.sandbox.answers import refusal
+from gateway.sandbox.gate import STATE, Call, State, gated
 from gateway.sandbox.journal import Request
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_CHANNELS = {"email", "sms", "viber", "mobilepush", "webpush"}
+_ROOMS = (about, contacts, bulk, groups, orders, events)
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the routes of the API, each under /api/v1 and /v1, with and without a trailing slash."""
-    calls = [
-        ("GET", "/account/info", account_info),
-        ("POST", "/contact", add_contact),
-        ("DELETE", "/contact", delete_contact),
-        ("GET", "/contact/{id}", get_contact),
-    ]
+    """Return the routes of every call."""
     return [
         web.route(method, prefix + path + slash, _keyed(call))
-        for method, path, call in calls
-        for prefix in ("/api/v1", "/v1")
+        for room in _ROOMS
+        for method, path, call in room.CALLS
+        for prefix in ("/api", "")
         for slash in ("", "/")
     ]
 
@@ -57,56 +52,3 @@ def _opens(header: str, key: str) -> bool:
 
 async def _unauthorized(_: State, request: Request) -> web.Response:
     return refusal(401, "Unauthorized", request.path)
-
-
-async def account_info(_: State, __: Request) -> web.Response:
-    """`GET /v1/account/info`: whose key it is."""
-    return web.json_response(
-        {"userEmail": "owner@sandbox.example", "organisationName": "Sandbox", "orgId": 7}
-    )
-
-
-async def add_contact(state: State, request: Request) -> web.Response:
-    """`POST /v1/contact`: create, update or restore one contact; at least one channel is needed."""
-    call = request.body
-    if not isinstance(call, dict):
-        return web.Response(status=400, text="Request body is not a contact")
-    given = channels(call)
-    if not given:
-        return web.Response(status=400, text="Contact must have at least one channel")
-    for channel in given:
-        if channel["type"] not in _CHANNELS:
-            return web.Response(status=400, text="Unknown channel type")
-    return web.json_response({"id": state.account.add(call).id})
-
-
-async def get_contact(state: State, request: Request) -> web.Response:
-    """`GET /v1/contact/{id}`: one contact's card, by eSputnik's own id."""
-    contact = state.account.contact(request.path.rstrip("/").rpartition("/")[2])
-    if contact is None:
-        return web.Response(status=404, text="Contact not found")
-    return web.json_response(as_esputnik(contact.card()))
-
-
-async def delete_contact(state: State, request: Request) -> web.Response:
-    """`DELETE /v1/contact?externalCustomerId=…&erase=…`: the answer is a sentence, as it always was."""
-    customer = text(request.query.get("externalCustomerId"))
-    if not customer:
-        return web.Response(status=400, text="externalCustomerId is required")
-    if not state.account.delete(customer, erase=request.query.get("erase") == "true"):
-        return web.Response(status=404, text="Contact not found")
-    return web.Response(text="Contact has been deleted")
-
-
-def as_esputnik(value: Any) -> Any:
-    """Return JSON as eSputnik writes it: a list of one is its bare element, numbers and booleans are text.
-
-    Both are told by the FAQ's samples (docs page 29549050932) and by what official clients repair.
-    """
-    if isinstance(value, dict):
-        return {name: as_esputnik(held) for name, held in value.items()}
-    if isinstance(value, list):
-        return as_esputnik(value[0]) if len(value) == 1 else [as_esputnik(held) for held in value]
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float)) else value

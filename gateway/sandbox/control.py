@@ -11,7 +11,8 @@ from gateway.sandbox.account import json_of
 from gateway.sandbox.faults import BadFault
 from gateway.sandbox.gate import STATE, State
 from gateway.sandbox.identity import Identity, of_contact, of_tracker
-from gateway.sandbox.journal import Request, iso
+from gateway.sandbox.imports import FINISHED, STATUSES
+from gateway.sandbox.journal import Request, iso, now
 
 _PAGE = files("gateway.sandbox").joinpath("page.html").read_text(encoding="utf-8")
 
@@ -22,6 +23,13 @@ def routes() -> list[web.RouteDef]:
         web.get("/", page),
         web.get("/_sandbox/requests", requests),
         web.get("/_sandbox/contacts", contacts),
+        web.get("/_sandbox/orders", orders),
+        web.get("/_sandbox/events", events),
+        web.get("/_sandbox/groups", groups),
+        web.post("/_sandbox/groups", add_group),
+        web.get("/_sandbox/unsubscribed", unsubscribed),
+        web.get("/_sandbox/imports", imports),
+        web.post("/_sandbox/imports", set_imports),
         web.post("/_sandbox/reset", reset),
         web.get("/_sandbox/faults", faults),
         web.post("/_sandbox/faults", set_faults),
@@ -65,9 +73,82 @@ def _shown(state: State, request: Request) -> dict[str, Any]:
     }
 
 
+def _settled(http: web.Request) -> State:
+    """Return the state by now: imports that are due have happened."""
+    state = http.app[STATE]
+    state.settle()
+    return state
+
+
 async def contacts(http: web.Request) -> web.Response:
-    """Every contact with its channels, cookies and history."""
-    return _json({"contacts": [json_of(contact) for contact in http.app[STATE].account.contacts()]})
+    """Every contact, deleted ones too, with its channels, cookies, orders and history."""
+    return _json({"contacts": [json_of(contact) for contact in _settled(http).account.cards]})
+
+
+async def orders(http: web.Request) -> web.Response:
+    """Every order as it stands, with the id of its contact."""
+    return _json({"orders": list(_settled(http).account.orders.values())})
+
+
+async def events(http: web.Request) -> web.Response:
+    """What events came or were raised by other calls, the oldest first; `type` chooses."""
+    wanted = http.query.get("type")
+    found = _settled(http).account.events
+    return _json({"events": [one for one in found if wanted in {None, one["eventTypeKey"]}]})
+
+
+async def groups(http: web.Request) -> web.Response:
+    """Every segment with the ids of its contacts."""
+    found = _settled(http).account.groups.values()
+    return _json({"groups": [vars(group) | {"contacts": list(group.contacts)} for group in found]})
+
+
+async def add_group(http: web.Request) -> web.Response:
+    """Make the segment {"name"}, as somebody does in the account: the API has no call for it."""
+    order = _order(await http.read())
+    if not isinstance(order.get("name"), str) or not order["name"]:
+        return _json({"error": "/name: must be a text"}, 400)
+    return _json({"id": http.app[STATE].account.group(order["name"]).id})
+
+
+async def unsubscribed(http: web.Request) -> web.Response:
+    """The addresses that are unsubscribed."""
+    return _json({"emails": list(http.app[STATE].account.unsubscribed)})
+
+
+async def imports(http: web.Request) -> web.Response:
+    """Every import session with its counts and failed rows, and how long the next ones take."""
+    found = _settled(http).imports
+    return _json({"seconds": found.seconds, "imports": [one.json() for one in found.sessions.values()]})
+
+
+async def set_imports(http: web.Request) -> web.Response:
+    """Take {"seconds"}, how long imports take from now on, null for until told; or {"move"}, a status.
+
+    All imports that wait are brought to that status at once; ERROR ends them.
+    """
+    order, state = _order(await http.read()), _settled(http)
+    seconds, move = order.get("seconds", 0), order.get("move", FINISHED)
+    if not order or order.keys() - {"seconds", "move"}:
+        return _json({"error": "the body must be an object of seconds or move"}, 400)
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
+        return _json({"error": "/seconds: must be seconds, or null for until told"}, 400)
+    if move not in STATUSES:
+        return _json({"error": f"/move: must be one of {', '.join(STATUSES)}"}, 400)
+    if "seconds" in order:
+        state.imports.seconds = seconds
+    if "move" in order:
+        state.imports.move(move, state.account, now())
+    return await imports(http)
+
+
+def _order(raw: bytes) -> dict[str, Any]:
+    """Return the object that was posted; an empty one for what is none."""
+    try:
+        order = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return order if isinstance(order, dict) else {}
 
 
 async def reset(http: web.Request) -> web.Response:

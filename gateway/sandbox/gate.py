@@ -11,8 +11,10 @@ import orjson
 from aiohttp import web
 
 from gateway.sandbox.account import Account
+from gateway.sandbox.answers import refusal
 from gateway.sandbox.faults import Fault, Faults
 from gateway.sandbox.identity import of_contact, of_tracker
+from gateway.sandbox.imports import Imports
 from gateway.sandbox.journal import Journal, Request, masked, now
 
 RATE = 200
@@ -36,9 +38,14 @@ class State:
         """Forget everything: requests, contacts, faults, limits."""
         self.journal = Journal()
         self.account = Account()
+        self.imports = Imports()
         self.faults = Faults()
         self._times: deque[float] = deque()
         self._repeats: OrderedDict[bytes, float] = OrderedDict()
+
+    def settle(self) -> None:
+        """Let the imports that are due happen."""
+        self.imports.settle(self.account, now())
 
     def is_too_fast(self) -> bool:
         """Count a request; return whether there were too many of them within the last second."""
@@ -91,6 +98,7 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
             answer = web.Response(status=409, text="Duplicated request")
         else:
             await asyncio.sleep(fault.slow if fault else 0)
+            state.settle()
             answer = await call(state, request)
             request.taken = answer.status < 300
             if fault is not None and fault.taken:
@@ -102,11 +110,6 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
     return handle
 
 
-def refusal(status: int, error: str, path: str) -> web.Response:
-    """Return an error as eSputnik's Spring application words it: {status, error, path}."""
-    return web.json_response({"status": status, "error": error, "path": path}, status=status)
-
-
 def _written_down(http: web.Request, raw: bytes) -> Request:
     body = _parsed(raw)
     names = set(http.query.values())
@@ -114,7 +117,16 @@ def _written_down(http: web.Request, raw: bytes) -> Request:
         names |= of_tracker(body).names() | of_contact(body).names()
     query = dict(http.query)
     return Request(
-        now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names=names
+        now(),
+        http.method,
+        http.path,
+        query,
+        masked(http.raw_headers),
+        body,
+        len(raw) + 1000,
+        names=names,
+        match=dict(http.match_info),
+        length=len(raw),
     )
 
 

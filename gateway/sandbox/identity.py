@@ -64,11 +64,18 @@ def of_contact(call: Body) -> Identity:
 
 def channels(call: Body) -> list[Body]:
     """Return the channels that are objects with a type and a value."""
-    given = call.get("channels")
-    listed = given if isinstance(given, list) else [given]
     return [
-        c for c in listed if isinstance(c, dict) and isinstance(c.get("type"), str) and text(c.get("value"))
+        c
+        for c in elements(call.get("channels"))
+        if isinstance(c, dict) and isinstance(c.get("type"), str) and text(c.get("value"))
     ]
+
+
+def elements(value: Any) -> list[Any]:
+    """Return a list, also where there is its only element, bare, or nothing."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def text(value: object) -> str:

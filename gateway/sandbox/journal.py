@@ -31,6 +31,10 @@ class Request:
     status: int | None = None
     taken: bool = False
     """Whether it took effect, as it also does where only the answer is lost."""
+    match: dict[str, str] = field(default_factory=dict)
+    """What its path holds where the route has a name in braces."""
+    length: int = 0
+    """Bytes of its body."""
 
 
 class Journal:
