@@ -30,6 +30,17 @@ class Group:
 
 
 @dataclass
+class Site:
+    """What was set up for the web site."""
+
+    domains: dict[str, str] = field(default_factory=dict)
+    """siteId of each host."""
+    push_domains: dict[str, Body] = field(default_factory=dict)
+    """What was said of each host's worker."""
+    script_made: bool = False
+
+
+@dataclass
 class _Visitor:
     contact: int | None = None
     history: deque[Deed] = field(default_factory=lambda: deque(maxlen=HISTORY))

@@ -6,20 +6,22 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.sandbox import about, bulk, contacts, events, groups, orders
+from gateway.sandbox import about, bulk, contacts, events, groups, orders, products, recoms, site
 from gateway.sandbox.answers import refusal
 from gateway.sandbox.gate import STATE, Call, State, gated
 from gateway.sandbox.journal import Request
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ROOMS = (about, contacts, bulk, groups, orders, events)
+_ROOMS = (about, contacts, bulk, groups, orders, events, site, products, recoms)
+_REPEATABLE = (products,)
+"""Calls that may be sent again as they are: their contract asks for that when an answer is lost."""
 
 
 def routes() -> list[web.RouteDef]:
     """Return the routes of every call."""
     return [
-        web.route(method, prefix + path + slash, _keyed(call))
+        web.route(method, prefix + path + slash, _keyed(call, repeats=room in _REPEATABLE))
         for room in _ROOMS
         for method, path, call in room.CALLS
         for prefix in ("/api", "")
@@ -27,8 +29,8 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-def _keyed(call: Call) -> Handler:
-    handle = gated(call, repeats=False)
+def _keyed(call: Call, *, repeats: bool) -> Handler:
+    handle = gated(call, repeats=repeats)
 
     async def with_key(http: web.Request) -> web.StreamResponse:
         if not _opens(http.headers.get("Authorization", ""), http.app[STATE].api_key):

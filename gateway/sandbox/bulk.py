@@ -78,16 +78,20 @@ def _terms(body: object) -> tuple[Terms, str]:
 
 
 async def status(state: State, request: Request) -> web.Response:
-    """`GET /v1/importstatus/{asyncSessionId}`: {status, description}, and the ids of contacts at its end.
+    """`GET /v1/importstatus/{asyncSessionId}`: {status, description}, and at its end `mapping`.
 
-    That it "returns import status and ID of contacts" is all that docs page 29359639788 tells of the ids; the
-    name `contactIds` is a guess.
+    It tells "import status and ID of contacts" (docs page 29359639788). Older WooCommerce plugins read the
+    ids in a list `mapping`; what its elements hold is a guess.
     """
     session = state.imports.sessions.get(request.match["id"])
     if session is None:
         return sentence("Import session not found", 404)
     answer: Body = {"status": session.status, "description": session.description}
-    return told(answer | ({"contactIds": session.contacts} if session.status == FINISHED else {}))
+    if session.status != FINISHED:
+        return told(answer)
+    found = filter(None, map(state.account.cards.get, session.contacts))
+    mapping = [{"contactId": one.id, "externalCustomerId": one.customer} for one in found]
+    return told(answer | {"mapping": mapping})
 
 
 async def upload(state: State, request: Request) -> web.Response:

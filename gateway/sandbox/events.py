@@ -17,7 +17,7 @@ from gateway.sandbox.account import Account
 from gateway.sandbox.answers import bad, refusal
 from gateway.sandbox.cards import Contact
 from gateway.sandbox.gate import State
-from gateway.sandbox.identity import Body, Identity, as_email, as_phone, text
+from gateway.sandbox.identity import Body, Identity, as_email, as_phone, in_params, text
 from gateway.sandbox.journal import Request
 from gateway.sandbox.orders import place_by_event
 from gateway.sandbox.refusals import unreadable, unusable, unusable_word
@@ -29,16 +29,6 @@ PAST = 500
 _TYPE, _KEY, _NAME = 100, 300, 100
 """Characters of eventTypeKey, keyValue, a parameter's name."""
 _NAME_OF_A_PERSON = 60
-
-_NAMES = {
-    "contact": ("contactid", "contact_id"),
-    "customer": ("externalcustomerid",),
-    "email": ("email", "emailaddress", "useremail", "contactemail"),
-    "phone": ("phone", "sms", "phonenumber"),
-    "push": ("pushtoken",),
-    "key": ("contactkey", "contact_key"),
-}
-"""Names of identifiers in lower case: their case does not matter (page 29432212138)."""
 
 
 class Refused(ValueError):
@@ -93,7 +83,7 @@ def _read(version: str, body: Any) -> Body:
         params = {name: value for name, value in params.items() if not _is_ignored(name, value)}
     _check_contact(params)
     if not key:
-        key = next((value for _, value in _identifiers(params)), "")
+        key = next((value for _, value in in_params(params)), "")
     if not key:
         raise Refused("keyValue, or a parameter that identifies a contact, is required")
     return {"version": version, "eventTypeKey": event_type, "keyValue": key, "params": params}
@@ -158,19 +148,8 @@ def _check_contact(params: Body) -> None:
             raise Refused(f"contactJson has an invalid {name}")
 
 
-def _identifiers(params: Body) -> list[tuple[str, str]]:
-    """Return (kind, value) of what in the parameters identifies a contact, best first (page 29685675536)."""
-    lowered = {name.lower(): value for name, value in params.items()}
-    return [
-        (kind, text(lowered[name]))
-        for kind, names in _NAMES.items()
-        for name in names
-        if text(lowered.get(name))
-    ]
-
-
 def _contact(account: Account, event: Body) -> Contact | None:
-    for kind, value in _identifiers(event["params"]):
+    for kind, value in in_params(event["params"]):
         if kind in {"push", "key"}:
             found = next((c for c in account.cards.owners((kind, value)) if not c.deleted), None)
         else:

@@ -123,16 +123,16 @@ def _overwrite(contact: Contact, row: Body, terms: Terms, kept: tuple[str, ...])
     """Give the contact the listed fields of the row: one that the row leaves out becomes empty."""
     listed = FIELDS if terms.contact_fields is None else terms.contact_fields
     given = channels(row)
-    address = row.get("address") or {}
+    address, new_address = dict(contact.fields.get("address") or {}), row.get("address") or {}
     for name in listed.difference(kept):
         if name in _CHANNELS:
             others = [c for c in contact.channels if c["type"] != name]
             contact.channels = others + [c for c in given if c["type"] == name]
         elif name in _ADDRESS:
-            _set(contact.fields.setdefault("address", {}), name, address.get(name))
+            _set(address, name, new_address.get(name))
         else:
             _set(contact.fields, name, row.get(name))
-    _set(contact.fields, "address", contact.fields.get("address"))
+    _set(contact.fields, "address", address)
     if terms.custom_fields:
         before, now = elements(contact.fields.get("fields")), elements(row.get("fields"))
         kept_custom = [one for one in before if text(one.get("id")) not in terms.custom_fields]

@@ -16,7 +16,7 @@ from gateway.sandbox.account import ORDERS, Account
 from gateway.sandbox.answers import bad, sentence, told
 from gateway.sandbox.cards import Contact
 from gateway.sandbox.gate import State
-from gateway.sandbox.identity import Body, Identity, as_email, as_phone, text
+from gateway.sandbox.identity import Body, Identity, of_plain, text
 from gateway.sandbox.journal import Request
 
 MOST = 1000
@@ -71,20 +71,12 @@ def _unusable(order: Body) -> str:
     for name in _REQUIRED:
         if order.get(name) is None or not str(order[name]).strip():
             return f"{name} is required"
-    if not any(_identity(order).ids()):  # "" is no identity
+    if not any(of_plain(order).ids()):  # "" is no identity
         return "externalCustomerId, email or phone is required"
     for item in order.get("items") or ():
         if not text(item.get("externalItemId")) or not _is_decimal(item.get("quantity")):
             return "items need externalItemId and quantity"
     return ""
-
-
-def _identity(order: Body) -> Identity:
-    return Identity(
-        customer=text(order.get("externalCustomerId")),
-        email=as_email(order.get("email")),
-        phone=as_phone(order.get("phone")),
-    )
 
 
 def _owner(account: Account, order: Body) -> Contact | None:
@@ -93,7 +85,7 @@ def _owner(account: Account, order: Body) -> Contact | None:
     A contact that is marked as deleted keeps its orders (CMS integration guide 1.4): it gets this one too,
     and stays deleted.
     """
-    identity = _identity(order)
+    identity = of_plain(order)
     by_customer = account.cards.find(Identity(customer=identity.customer), deleted=True)
     return by_customer or account.cards.find(identity._replace(customer=""))
 
@@ -101,7 +93,7 @@ def _owner(account: Account, order: Body) -> Contact | None:
 def _new_owner(account: Account, order: Body) -> Contact:
     """Return a contact made from the order: orders create a missing one, and never update one."""
     names = {name: text(order.get(name)) for name in ("firstName", "lastName")}
-    return account.create(_identity(order), **names)
+    return account.create(of_plain(order), **names)
 
 
 def place(account: Account, order: Body, contact: Contact | None) -> None:
