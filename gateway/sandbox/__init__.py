@@ -13,7 +13,8 @@ other it does what the newer page says. It imports nothing of the gateway's othe
     tracker.py   POST /api/v2
     api.py       the paths of the API, behind the key; the calls are in
     about.py     account, balance, version, additional fields
-    contacts.py  single contacts, search, the App Inbox token
+    contacts.py  single contacts, the App Inbox token
+    search.py    the search for contacts
     bulk.py      many contacts at once, and their imports' status
     groups.py    segments, unsubscribed addresses
     orders.py    orders, and what order events do to them

@@ -195,7 +195,7 @@ def json_of(contact: Contact) -> dict[str, Any]:
     """Return all that is known of a contact, for `/_sandbox/contacts`."""
     known = {
         "cookies": contact.cookies,
-        "orders": contact.orders,
+        "orders": list(contact.orders),
         "confirmed": contact.confirmed,
         "deleted": contact.deleted,
         "history": contact.history,

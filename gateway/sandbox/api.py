@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.sandbox import about, bulk, contacts, events, groups, orders, products, recoms, site
+from gateway.sandbox import about, bulk, contacts, events, groups, orders, products, recoms, search, site
 from gateway.sandbox.answers import refusal
 from gateway.sandbox.gate import STATE, Call, State, gated
 from gateway.sandbox.journal import Request
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ROOMS = (about, contacts, bulk, groups, orders, events, site, products, recoms)
+_ROOMS = (about, contacts, search, bulk, groups, orders, events, site, products, recoms)
 _REPEATABLE = (products,)
 """Calls that may be sent again as they are: their contract asks for that when an answer is lost."""
 
@@ -35,6 +35,8 @@ def _keyed(call: Call, *, repeats: bool) -> Handler:
     async def with_key(http: web.Request) -> web.StreamResponse:
         if not _opens(http.headers.get("Authorization", ""), http.app[STATE].api_key):
             return await gated(_unauthorized, repeats=True)(http)
+        if http.body_exists and http.content_type != "application/json":
+            return await gated(_unsupported, repeats=True)(http)
         return await handle(http)
 
     return with_key
@@ -50,6 +52,10 @@ def _opens(header: str, key: str) -> bool:
     except ValueError:
         return False
     return hmac.compare_digest(password, key.encode())
+
+
+async def _unsupported(_: State, request: Request) -> web.Response:
+    return refusal(415, "Unsupported Media Type", request.path)
 
 
 async def _unauthorized(_: State, request: Request) -> web.Response:

@@ -59,7 +59,7 @@ def _terms(body: object) -> tuple[Terms, str]:
     dedupe_on, fields = body.get("dedupeOn"), body.get("contactFields")
     event = text(body.get("eventKeyForNewContacts"))
     problem = unusable_word("eventKeyForNewContacts", event, _KEY_CHARACTERS)
-    if dedupe_on is not None and dedupe_on not in DEDUPE:
+    if dedupe_on is not None and dedupe_on not in tuple(DEDUPE):
         problem = "Unknown dedupeOn"
     if dedupe_on == "fieldId" and not text(body.get("fieldId")):
         problem = "fieldId is required with dedupeOn=fieldId"
@@ -68,11 +68,11 @@ def _terms(body: object) -> tuple[Terms, str]:
     return Terms(
         dedupe_on=dedupe_on,
         field_id=text(body.get("fieldId")),
-        contact_fields=None if fields is None else frozenset(elements(fields)),
+        contact_fields=None if fields is None else frozenset(map(text, elements(fields))),
         custom_fields=frozenset(map(text, elements(body.get("customFieldsIDs")))),
         groups=tuple(filter(None, map(text, elements(body.get("groupNames"))))),
         groups_exclude=tuple(filter(None, map(text, elements(body.get("groupNamesExclude"))))),
-        restore_deleted=body.get("restoreDeleted") in {True, "true"},
+        restore_deleted=body.get("restoreDeleted") in (True, "true"),
         event_for_new=event,
     ), problem
 

@@ -29,7 +29,7 @@ class Contact:
     fields: Body = field(default_factory=dict)
     channels: list[Body] = field(default_factory=list)
     cookies: list[str] = field(default_factory=list)
-    orders: list[str] = field(default_factory=list)
+    orders: dict[str, None] = field(default_factory=dict)
     history: list[Deed] = field(default_factory=list)
     confirmed: bool = True
     deleted: bool = False
@@ -85,6 +85,11 @@ class Cards:
                 if deleted or not contact.deleted:
                     return contact
         return None
+
+    def holding(self, kind: str, part: str) -> Iterator[Contact]:
+        """Yield who has an identifier of that kind with `part` somewhere in it."""
+        found = (owners for key, owners in self._owners.items() if key[0] == kind and part in key[1])
+        return (self._cards[owner] for owners in found for owner in owners)
 
     def new(self) -> Contact:
         """Return a new, empty card; the oldest one goes where there are too many."""

@@ -1,4 +1,4 @@
-"""Single contacts: add, subscribe, get, update, delete, search, and the App Inbox token."""
+"""Single contacts: add, subscribe, get, update, delete, and the App Inbox token."""
 
 import uuid
 from typing import Any
@@ -8,13 +8,10 @@ from aiohttp import web
 from gateway.sandbox.answers import bad, sentence, told
 from gateway.sandbox.cards import Contact
 from gateway.sandbox.gate import State
-from gateway.sandbox.identity import Body, Identity, as_email, as_phone, elements, of_contact, text
+from gateway.sandbox.identity import Body, Identity, as_email, as_phone, elements, text
 from gateway.sandbox.journal import Request
+from gateway.sandbox.merging import Terms, meant
 from gateway.sandbox.refusals import unreadable, unusable
-
-PAGE = 500
-"""Contacts that a search returns at most (yespo.io/api, el_ns0_contacts)."""
-_TOTAL_COUNT_IS_OFF_BY = 10_000
 
 _NOT_FOUND = "Contact not found"
 
@@ -32,13 +29,17 @@ async def subscribe(state: State, request: Request) -> web.Response:
     """`POST /v1/contact/subscribe`: add or update a contact, and raise an event that tells which it was.
 
     A new contact is unconfirmed; external id, email, phone decide in that order; segments are made when they
-    are missing; the event's key is the contact's id (docs page 29359639788, "Subscribe contact").
+    are missing; the event's key is the contact's id (docs page 29359639788, "Subscribe contact"). As in a
+    bulk call an external id is never replaced, and only by its external id is a deleted contact found.
     """
     body = request.body if isinstance(request.body, dict) else {}
     call: Any = body.get("contact")
     if problem := unreadable(call) or unusable(call):
         return bad(problem)
-    contact = state.account.cards.find(of_contact(call))
+    contact, _ = meant(state.account, call, Terms())
+    customer = text(call.get("externalCustomerId"))
+    if contact is not None and contact.deleted and (not customer or contact.customer != customer):
+        contact = None
     event = "subscribeUpdateFromApi" if contact else "subscribeFromApi"
     if contact is None:
         contact = state.account.add(call)
@@ -59,7 +60,8 @@ def _by_id(state: State, request: Request) -> Contact | None:
     return state.account.cards.find(Identity(contact=request.match["id"]))
 
 
-def _card(state: State, contact: Contact) -> Body:
+def card(state: State, contact: Contact) -> Body:
+    """Return the contact with the segments that it is in."""
     groups = [
         {"id": group.id, "name": group.name, "type": "Static"}
         for group in state.account.groups.values()
@@ -71,7 +73,7 @@ def _card(state: State, contact: Contact) -> Body:
 async def get(state: State, request: Request) -> web.Response:
     """`GET /v1/contact/{id}`: one contact's card, by eSputnik's own id."""
     contact = _by_id(state, request)
-    return told(_card(state, contact)) if contact else sentence(_NOT_FOUND, 404)
+    return told(card(state, contact)) if contact else sentence(_NOT_FOUND, 404)
 
 
 async def update(state: State, request: Request) -> web.Response:
@@ -119,47 +121,6 @@ def _deleted(state: State, contact: Contact | None, erase: bool) -> web.Response
     return sentence("Contact has been deleted")
 
 
-async def search(state: State, request: Request) -> web.Response:
-    """`GET /v1/contacts`: contacts that have what is asked for somewhere in them, 500 at most.
-
-    By email it is no exact match, and its TotalCount is four orders of magnitude off, as a production client
-    found; `startindex` counts from 1. An external id stands alone, and is looked up exactly.
-    """
-    query = {name: value for name, value in request.query.items() if value}
-    try:
-        start, rows = int(query.pop("startindex", "1")), int(query.pop("maxrows", str(PAGE)))
-    except ValueError:
-        return bad("startindex and maxrows must be numbers")
-    if start < 1 or rows < 1:
-        return bad("startindex and maxrows count from 1")
-    customer = query.pop("externalCustomerId", "")
-    if customer and query.keys() & _ASKED.keys():
-        return bad("externalCustomerId cannot be combined with other parameters")
-    if customer:
-        found = [c for c in state.account.cards.owners(("customer", customer)) if not c.deleted]
-    else:
-        found = [c for c in state.account.cards if not c.deleted and _matches(c, query)]
-    shown = [_card(state, contact) for contact in found[start - 1 :][: min(rows, PAGE)]]
-    return told(shown, {"TotalCount": str(max(1, len(found)) * _TOTAL_COUNT_IS_OFF_BY)})
-
-
-_ASKED = {"email": as_email, "sms": as_phone, "firstname": str.lower, "lastname": str.lower}
-
-
-def _matches(contact: Contact, query: dict[str, str]) -> bool:
-    held = {
-        "email": [c["value"] for c in contact.channels if c["type"] == "email"],
-        "sms": [c["value"] for c in contact.channels if c["type"] == "sms"],
-        "firstname": [contact.fields.get("firstName")],
-        "lastname": [contact.fields.get("lastName")],
-    }
-    return all(
-        any(normal(query[name]) in normal(text(value)) for value in held[name])
-        for name, normal in _ASKED.items()
-        if name in query
-    )
-
-
 async def token(state: State, request: Request) -> web.Response:
     """`POST /v1/auth/contact/token`: a token of App Inbox for a contact that exists.
 
@@ -186,6 +147,5 @@ CALLS = [
     ("GET", "/v1/contact/{id}", get),
     ("PUT", "/v1/contact/{id}", update),
     ("DELETE", "/v1/contact/{id}", delete),
-    ("GET", "/v1/contacts", search),
     ("POST", "/v1/auth/contact/token", token),
 ]

@@ -7,10 +7,10 @@ from aiohttp import web
 from gateway.sandbox.account import Group
 from gateway.sandbox.answers import bad, sentence, told
 from gateway.sandbox.cards import Contact
-from gateway.sandbox.contacts import PAGE
 from gateway.sandbox.gate import State
 from gateway.sandbox.identity import Identity, as_email, elements, text
 from gateway.sandbox.journal import Request
+from gateway.sandbox.search import PAGE
 
 IDS = 500
 """Contacts in one attach or detach (docs page 29359639788)."""

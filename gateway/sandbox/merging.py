@@ -78,7 +78,7 @@ class Terms:
 
 def merge(account: Account, row: Body, terms: Terms, at: str) -> tuple[Outcome, Contact | None]:
     """Write the row onto the contact that it means, or onto a new one, unless it is to be skipped."""
-    contact, used = _meant(account, row, terms)
+    contact, used = meant(account, row, terms)
     outcome = Outcome.UPDATED
     if contact is None:
         contact, outcome = account.cards.new(), Outcome.CREATED
@@ -98,8 +98,8 @@ def merge(account: Account, row: Body, terms: Terms, at: str) -> tuple[Outcome, 
     return outcome, contact
 
 
-def _meant(account: Account, row: Body, terms: Terms) -> tuple[Contact | None, str]:
-    """Return the contact that the row means, and the field that found it or would have."""
+def meant(account: Account, row: Body, terms: Terms) -> tuple[Contact | None, str]:
+    """Return the contact that the row means, deleted or not, and the field that found it or would have."""
     keys = terms.keys(row)
     used = keys[0][0] if keys else ""
     customer = text(row.get("externalCustomerId"))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from gateway.sandbox.account import ORDERS, Account
@@ -22,7 +23,7 @@ from gateway.sandbox.journal import Request
 MOST = 1000
 """Orders in one request (docs page 29549050932, FAQ)."""
 DELETION_WINDOW = timedelta(hours=24)
-STATUSES = {"INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART"}
+STATUSES = ("INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART")
 _DECIMALS = ("totalCost", "shipping", "discount", "taxes")
 _REQUIRED = ("externalOrderId", "totalCost", "status", "date")
 
@@ -55,9 +56,9 @@ def _unreadable(order: Any) -> str:
     if not isinstance(order, dict):
         return "Order is not an object"
     if order.get("status") is not None and order["status"] not in STATUSES:
-        return f"status must be one of {', '.join(sorted(STATUSES))}"
+        return f"status must be one of {', '.join(STATUSES)}"
     for name in _DECIMALS:
-        if order.get(name) not in {None, ""} and not _is_decimal(order[name]):  # WooCommerce sends ""
+        if order.get(name) not in (None, "") and not _is_decimal(order[name]):  # WooCommerce sends ""
             return f"{name} must be a decimal"
     if order.get("date") is not None and _moment(order["date"]) is None:
         return "date must be a dateTime"
@@ -101,8 +102,8 @@ def place(account: Account, order: Body, contact: Contact | None) -> None:
     number = text(order["externalOrderId"])
     known = account.orders.get(number, {})
     account.orders[number] = known | order | {"contact": contact.id if contact else known.get("contact")}
-    if contact is not None and number not in contact.orders:
-        contact.orders.append(number)
+    if contact is not None:
+        contact.orders[number] = None
     if len(account.orders) > ORDERS:
         account.orders.popitem(last=False)
 
@@ -110,23 +111,37 @@ def place(account: Account, order: Body, contact: Contact | None) -> None:
 def place_by_event(account: Account, event_type: str, params: Body) -> None:
     """Do to the orders what an event of that type does (docs page 29493944397, orders by Generate event).
 
-    Where anything is missing the event is ignored without a word; an order that is not known can be neither
-    delivered nor cancelled. "Existing contact only": it creates none.
+    Where anything is missing, in an item too, the event is ignored without a word; an order that is not known
+    can be neither delivered nor cancelled. "Existing contact only": it creates none.
     """
-    status = _BY_EVENT.get(event_type)
-    order = params if status is None else params | {"status": status}
-    if event_type not in _BY_EVENT or _unreadable(order) or _unusable(order):
+    if event_type in _ENDS:
+        known = account.orders.get(text(params.get("externalOrderId")))
+        order = None if known is None else known | params | {"status": _ENDS[event_type]}
+    else:
+        order = params if event_type in _PLACES else None
+    if order is None:
         return
-    if status is None or text(order["externalOrderId"]) in account.orders:
-        place(account, order, _owner(account, order))
+    order = order | {"items": _unescaped(order.get("items"))}
+    if _unreadable(order) or _unusable(order) or not all(map(_is_whole, order["items"] or ())):
+        return
+    place(account, order, _owner(account, order))
 
 
-_BY_EVENT = {
-    "orderCreated": None,
-    "orderUpdated": None,
-    "orderDelivered": "DELIVERED",
-    "orderCancelled": "CANCELLED",
-}
+_PLACES = ("orderCreated", "orderUpdated")
+_ENDS = {"orderDelivered": "DELIVERED", "orderCancelled": "CANCELLED"}
+_IN_ITEMS = ("externalItemId", "name", "quantity", "cost", "url", "imageUrl")
+
+
+def _unescaped(items: Any) -> Any:
+    """Return items that came as escaped text, as they do in v1."""
+    try:
+        return orjson.loads(items) if isinstance(items, str) else items
+    except orjson.JSONDecodeError:
+        return items
+
+
+def _is_whole(item: Body) -> bool:
+    return all(str(item.get(name) or "").strip() for name in _IN_ITEMS)
 
 
 async def delete(state: State, request: Request) -> web.Response:

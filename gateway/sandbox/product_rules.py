@@ -31,7 +31,7 @@ class Rejected(ValueError):
 def product(item: Any) -> None:
     """Check an item of `POST /v1/products`."""
     _check_id(item)
-    if item.get("action") not in {"create", "update"}:
+    if item.get("action") not in ("create", "update"):
         raise Rejected("MISSING_ACTION", "action must be create or update")
     _check_date(item)
     for name, value in item.items():
@@ -79,14 +79,14 @@ def _check_id(item: Any) -> None:
     if not isinstance(item, dict):
         raise Rejected("INVALID_TYPE", "The item is not an object")
     given = item.get("productId")
-    if given in {None, ""}:
+    if given in (None, ""):
         raise Rejected("MISSING_productId", "productId is required")
     if not isinstance(given, str) or len(given) > _ID:
         raise Rejected("INVALID_TYPE", f"productId must be a text of up to {_ID} characters")
 
 
 def _check_date(item: Body) -> None:
-    if item.get("updatedDate") in {None, ""}:
+    if item.get("updatedDate") in (None, ""):
         raise Rejected("MISSING_REQUIRED_FIELD", "updatedDate is required")
     try:
         moment(item["updatedDate"])
@@ -148,7 +148,7 @@ def _is_category(value: Any) -> bool:
     return (
         _is_texts(path)
         and len(path) <= _PATH_LEVELS
-        and value.get("type", "category") in {"category", "collection"}
+        and value.get("type", "category") in ("category", "collection")
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.sandbox.identity import Body, as_phone, channels, elements, text
 
-CHANNELS = {"email", "sms", "viber", "mobilepush", "webpush"}
+CHANNELS = ("email", "sms", "viber", "mobilepush", "webpush")
 _PER_TYPE = 2  # yespo.io/api, schema ns0_contact
 _DEVICE_MODEL = 50  # docs.reteno.com/reference/addcontact-1
 _FIELD_TEXT = 5000  # docs page 29515525355: a textarea's; which field is one the call does not tell

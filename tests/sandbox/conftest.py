@@ -20,6 +20,13 @@ OLENA = {
 }
 
 
+def person(customer: str | None = None, email: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return a contact as clients send it; `sms` among the fields is a channel too."""
+    given = (("email", email), ("sms", fields.pop("sms", None)))
+    channels = [{"type": kind, "value": value} for kind, value in given if value]
+    return ({"externalCustomerId": customer} if customer else {}) | {"channels": channels} | fields
+
+
 class Account:
     """What a test asks of one stand-in."""
 
@@ -43,6 +50,21 @@ class Account:
 
     async def contact(self, call: Any, path: str = "/api/v1/contact") -> tuple[int, Any]:
         return await self.call("POST", path, call)
+
+    async def bulk(self, *rows: Any, **terms: Any) -> dict[str, Any]:
+        """Send a bulk call, let its import happen, and return what it was answered."""
+        status, answer = await self.call("POST", "/api/v1/contacts", {"contacts": list(rows)} | terms)
+        assert status == 200, answer
+        await self.imports(move="FINISHED")
+        return answer
+
+    async def imports(self, **order: Any) -> list[dict[str, Any]]:
+        _, answer = await self.call("POST" if order else "GET", "/_sandbox/imports", order or None)
+        return answer["imports"]
+
+    async def shown(self, name: str) -> list[dict[str, Any]]:
+        _, answer = await self.call("GET", f"/_sandbox/{name}")
+        return answer[name]
 
     async def contacts(self) -> list[dict[str, Any]]:
         _, answer = await self.call("GET", "/_sandbox/contacts")
