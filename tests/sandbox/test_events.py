@@ -25,7 +25,7 @@ async def test_each_version_takes_its_form_of_params(account: Account, version):
 
 
 async def test_an_event_is_its_contacts_by_the_strongest_identifier(account: Account):
-    """VAL: contactId > externalCustomerId > email > phone > pushToken; 29432212138: in any case of letters."""
+    """VAL: contactId > externalCustomerId > email > phone > pushToken; 29432212138: in any case."""
     made = (await account.contact(OLENA))[1]["id"]
     named = {"Contact_ID": made, "EXTERNALCUSTOMERID": "42", "UserEmail": "olena@example.com"}
     for name, value in named.items():
@@ -60,7 +60,7 @@ async def test_an_event_makes_no_contact(account: Account):
     ],
 )
 async def test_an_event_that_breaks_a_rule_is_refused(account: Account, event, said):
-    """GEN, VAL: lengths 100, 300, 100; forbidden characters; an identifier; unique names; v1 nests by text."""
+    """GEN, VAL: lengths 100, 300, 100; forbidden characters; an identifier; unique names; v1 nests text."""
     status, text = await generate(account, **event)
     assert status == 400
     assert said in text
