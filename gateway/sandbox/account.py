@@ -163,13 +163,17 @@ class Account:
         visitor = self._visitors.get(cookie)
         return None if visitor is None or visitor.contact is None else self.cards.get(visitor.contact)
 
+    def called(self, name: str) -> list[Contact]:
+        """Return the contacts, deleted or not, of which `name` is an id, an email, a phone or a cookie."""
+        kinds = ("contact", "customer", "email", "phone")
+        found = [contact for kind in kinds for contact in self.cards.owners((kind, name))]
+        found += filter(None, [self.visitor(name)])
+        return list({contact.id: contact for contact in found}.values())
+
     def names(self, name: str) -> set[str]:
-        """Return every identifier of the person that `name` is one of."""
+        """Return every identifier of the people of whom `name` is one."""
         found = {name}
-        contacts = [
-            next(self.cards.owners((kind, name)), None) for kind in ("contact", "customer", "email", "phone")
-        ]
-        for contact in filter(None, [*contacts, self.visitor(name)]):
+        for contact in self.called(name):
             found |= {str(contact.id), *contact.cookies} | of_contact(contact.card()).names()
         return found
 

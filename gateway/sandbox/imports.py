@@ -64,6 +64,10 @@ class Imports:
             self.sessions.popitem(last=False)
         return session
 
+    def waiting(self) -> int:
+        """Return how many have not ended."""
+        return len(self._waiting)
+
     def settle(self, account: Account, at: str) -> None:
         """Run the imports that are due; `at` is the time of what they do."""
         while self._waiting and (seconds := self._waiting[0].seconds) is not None:

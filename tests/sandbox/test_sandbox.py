@@ -1,13 +1,16 @@
 """The stand-in eSputnik holds to what eSputnik documents; each claim names its source."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import encode_basic_auth
 
+from gateway.sandbox import arrived, control
 from gateway.sandbox.journal import Journal, Request
-from tests.sandbox.conftest import OLENA, Account
+from tests.sandbox.conftest import OLENA, Account, person
 
 
 async def test_the_tracker_takes_one_event_without_a_key_and_ignores_one(account: Account):
@@ -278,3 +281,27 @@ def test_the_journal_forgets_the_oldest_past_its_bounds():
     assert [r.path for r in journal.find()] == ["/2", "/3", "/4"]
     journal.add(request("/large", 99))
     assert [r.path for r in journal.find()] == ["/4", "/large"]
+
+
+def test_the_page_about_it_names_every_path_of_its_own():
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    routes = arrived.routes() + control.routes()
+    named = set(re.findall(r"^\| `(/\S*)` \| ([A-Z, ]+) \|", page, re.MULTILINE))
+    assert {(path, verb) for path, verbs in named for verb in verbs.split(", ")} == {
+        (route.path, route.method) for route in routes
+    }
+
+
+async def test_counts_follow_what_arrives_and_contacts_are_chosen_by_any_name(account: Account):
+    await account.contact(OLENA)
+    await account.track("PageView", "c-1", externalCustomerId=42)
+    await account.imports(seconds=None)
+    await account.call("POST", "/v1/contacts", {"contacts": [person("77", "t@x.ua")]})
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (1, 1)
+    await account.imports(move="FINISHED")
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (2, 0)
+    for name in ("42", "c-1", "olena@example.com", "380501234567"):
+        _, found = await account.call("GET", f"/_sandbox/contacts?person={name}")
+        assert [one["externalCustomerId"] for one in found["contacts"]] == ["42"]
