@@ -54,6 +54,8 @@ class Account:
         self.groups: dict[int, Group] = {}
         self.orders: OrderedDict[str, Body] = OrderedDict()
         self.events: deque[Body] = deque(maxlen=EVENTS)
+        self.required_params: dict[str, list[str]] = {}
+        """Parameters that events of a type must have, where their validation is switched on."""
         self.unsubscribed: dict[str, None] = {}
         self._visitors: OrderedDict[str, _Visitor] = OrderedDict()
 

@@ -24,6 +24,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/", page),
         web.get("/_sandbox/requests", requests),
         web.post("/_sandbox/groups", add_group),
+        web.post("/_sandbox/event-types", set_event_types),
         web.post("/_sandbox/imports", set_imports),
         web.post("/_sandbox/feeds", load_feed),
         web.post("/_sandbox/activity", set_activity),
@@ -74,6 +75,19 @@ async def add_group(http: web.Request) -> web.Response:
     if not isinstance(order.get("name"), str) or not order["name"]:
         return answer({"error": "/name: must be a text"}, 400)
     return answer({"id": http.app[STATE].account.group(order["name"]).id})
+
+
+async def set_event_types(http: web.Request) -> web.Response:
+    """Take {event type: [parameters that it must have]}, as if its validation was switched on."""
+    order, account = _order(await http.read()), http.app[STATE].account
+    if not all(isinstance(names, list) and all(map(_is_text, names)) for names in order.values()):
+        return answer({"error": "the body must be an object of lists of texts"}, 400)
+    account.required_params = order
+    return answer(order)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 async def set_imports(http: web.Request) -> web.Response:

@@ -106,6 +106,17 @@ async def test_contact_json_is_validated_as_a_contact(account: Account, contact,
     assert (await generate(account, params=params))[0] == status
 
 
+async def test_a_type_whose_validation_is_on_names_what_it_requires(
+    account: Account,
+):
+    """VAL: a 400 and the required list, as a sentence plus a JSON array."""
+    await account.call("POST", "/_sandbox/event-types", {"cartLeft": ["size", "email"]})
+    status, text = await generate(account, params=[EMAIL])
+    assert (status, text[text.index("[") :]) == (400, '["size","email"]')
+    assert (await generate(account, params=[EMAIL, {"name": "size", "value": "M"}]))[0] == 200
+    assert (await account.call("POST", "/_sandbox/event-types", {"cartLeft": "size"}))[0] == 400
+
+
 async def test_the_same_event_again_within_a_minute_is_a_409_but_the_same_key_is_not(account: Account):
     """registerevent: 409 on repeat; whether keyValue alone makes a repeat the pages contradict each other."""
     assert (await generate(account, keyValue="1"))[0] == 200

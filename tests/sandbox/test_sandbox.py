@@ -258,6 +258,24 @@ async def test_an_order_that_makes_no_sense_is_refused_by_name_and_changes_nothi
     assert left == {"faults": [{"path": "*", "status": 500, "times": 1}]}
 
 
+@pytest.mark.parametrize(
+    ("path", "order", "field"),
+    [
+        ("groups", {"title": "VIP"}, "/name"),
+        ("groups", [], "/name"),
+        ("feeds", {"url": "http://x.ua"}, "/language"),
+        ("event-types", {"cartLeft": [1]}, "object of lists"),
+        ("activity", {"rows": []}, "activityDateTime"),
+        ("imports", {"seconds": "1"}, "/seconds"),
+        ("imports", {"move": "DONE"}, "/move"),
+    ],
+)
+async def test_what_it_is_told_and_cannot_use_is_refused_by_name(account: Account, path, order, field):
+    status, answer = await account.call("POST", f"/_sandbox/{path}", order)
+    assert status == 400
+    assert field in answer["error"]
+
+
 async def test_what_is_no_json_is_kept_as_it_came(account: Account):
     async with account.http.post(f"{account.url}/api/v2", data=b"\xff{") as answer:
         assert answer.status == 400
