@@ -56,6 +56,8 @@ class Account:
         self.events: deque[Body] = deque(maxlen=EVENTS)
         self.required_params: dict[str, list[str]] = {}
         """Parameters that events of a type must have, where their validation is switched on."""
+        self.refused: dict[str, str] = {}
+        """Why this account takes nothing of whoever has that identifier."""
         self.unsubscribed: dict[str, None] = {}
         self._visitors: OrderedDict[str, _Visitor] = OrderedDict()
 
@@ -88,6 +90,10 @@ class Account:
                     text(named.get("id")) == str(group.id) or named.get("name") == group.name
                 ):
                     group.contacts[contact.id] = None
+
+    def refusal(self, identity: Identity) -> str:
+        """Return why nothing of that person is taken, "" when it is."""
+        return next((self.refused[name] for name in identity if name in self.refused), "")
 
     def delete(self, contact: Contact, erase: bool) -> None:
         """Mark the contact as deleted, or with `erase` forget it and take its name from its orders.

@@ -25,6 +25,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/_sandbox/requests", requests),
         web.post("/_sandbox/groups", add_group),
         web.post("/_sandbox/event-types", set_event_types),
+        web.post("/_sandbox/refused", set_refused),
         web.post("/_sandbox/imports", set_imports),
         web.post("/_sandbox/feeds", load_feed),
         web.post("/_sandbox/activity", set_activity),
@@ -83,6 +84,15 @@ async def set_event_types(http: web.Request) -> web.Response:
     if not all(isinstance(names, list) and all(map(_is_text, names)) for names in order.values()):
         return answer({"error": "the body must be an object of lists of texts"}, 400)
     account.required_params = order
+    return answer(order)
+
+
+async def set_refused(http: web.Request) -> web.Response:
+    """Take {external id, email or phone: reason}: contacts and orders of those people are refused with it."""
+    order = _order(await http.read())
+    if not all(map(_is_text, order.values())):
+        return answer({"error": "the body must be an object of texts"}, 400)
+    http.app[STATE].account.refused = order
     return answer(order)
 
 

@@ -42,7 +42,7 @@ async def add(state: State, request: Request) -> web.Response:
             return bad(problem)
     failed = []
     for order in orders:
-        if problem := _unusable(order):
+        if problem := _unusable(order) or state.account.refusal(of_plain(order)):
             failed.append({"externalOrderId": order.get("externalOrderId"), "errorMessage": problem})
         else:
             contact = _owner(state.account, order) or _new_owner(state.account, order)

@@ -266,6 +266,7 @@ async def test_an_order_that_makes_no_sense_is_refused_by_name_and_changes_nothi
         ("feeds", {"url": "http://x.ua"}, "/language"),
         ("event-types", {"cartLeft": [1]}, "object of lists"),
         ("activity", {"rows": []}, "activityDateTime"),
+        ("refused", {"o@x.ua": 1}, "object of texts"),
         ("imports", {"seconds": "1"}, "/seconds"),
         ("imports", {"move": "DONE"}, "/move"),
     ],
@@ -308,6 +309,18 @@ def test_the_page_about_it_names_every_path_of_its_own():
     assert {(path, verb) for path, verbs in named for verb in verbs.split(", ")} == {
         (route.path, route.method) for route in routes
     }
+
+
+async def test_people_that_are_refused_fail_alone_in_batches(account: Account):
+    await account.call("POST", "/_sandbox/refused", {"olena@example.com": "Email is in the stop list"})
+    assert await account.contact(OLENA) == (400, "Email is in the stop list")
+    answer = await account.bulk(OLENA, person("77", "t@x.ua"), dedupeOn="email")
+    assert answer["failedContacts"]["errorMessage"] == "Email is in the stop list"
+    order = {"externalOrderId": "1", "totalCost": 5, "status": "DELIVERED", "date": "2026-05-14T10:11:10"}
+    orders = [order | {"email": "Olena@example.com"}, order | {"externalOrderId": "2", "email": "t@x.ua"}]
+    _, answer = await account.call("POST", "/v1/orders", {"orders": orders})
+    assert answer["failedOrders"] == {"externalOrderId": "1", "errorMessage": "Email is in the stop list"}
+    assert [one["externalCustomerId"] for one in await account.contacts()] == ["77"]
 
 
 async def test_counts_follow_what_arrives_and_contacts_are_chosen_by_any_name(account: Account):
