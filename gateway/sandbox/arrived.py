@@ -16,7 +16,7 @@ def routes() -> list[web.RouteDef]:
 
 
 def _settled(http: web.Request) -> State:
-    """Return the state by now: imports that are due have happened."""
+    """Return the state, after an import that is due."""
     state = http.app[STATE]
     state.settle()
     return state

@@ -1,5 +1,6 @@
 """What a developer or a test tells the stand-in itself: /_sandbox/... and the page at /."""
 
+import asyncio
 from datetime import datetime
 from importlib.resources import files
 from itertools import islice
@@ -106,17 +107,21 @@ async def set_imports(http: web.Request) -> web.Response:
     All imports that wait are brought to that status at once; ERROR ends them.
     """
     order, state = _order(await http.read()), http.app[STATE]
-    seconds, move = order.get("seconds", 0), order.get("move", FINISHED)
+    seconds, move = order.get("seconds", 0), order.get("move")
     if not order or order.keys() - {"seconds", "move"}:
         return answer({"error": "the body must be an object of seconds or move"}, 400)
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
         return answer({"error": "/seconds: must be seconds, or null for until told"}, 400)
-    if move not in STATUSES:
+    if move not in (None, *STATUSES):
         return answer({"error": f"/move: must be one of {', '.join(STATUSES)}"}, 400)
     if "seconds" in order:
         state.imports.seconds = seconds
-    if "move" in order:
-        state.imports.move(move, state.account, now())
+    if move == FINISHED:
+        for _ in range(state.imports.waiting()):
+            state.imports.run_next(state.account, now())
+            await asyncio.sleep(0)  # others have their turn between imports
+    elif move is not None:
+        state.imports.move(move)
     return await imports(http)
 
 
