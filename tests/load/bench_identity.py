@@ -1,9 +1,9 @@
 """`make bench-identity`: what stitching costs, on both databases, with few and with very many stored links.
 
-One process stitches batches of 500 records, pinned to one core; PostgreSQL has the other. `hot`: 10 000 cookies
-come again and again, after all of them have been seen once. `cold`: every cookie comes for the first time. Of
-the events 80 % are anonymous on a linked cookie, 15 % name the customer, 4 % come from visitors without a link,
-1 % are logins on a new cookie. Reports, asserts no time.
+One process stitches batches of 500 records, pinned to one core; PostgreSQL has the other. `hot`: 10 000
+cookies come again and again, after all of them have been seen once. `cold`: every cookie comes for the first
+time. Of the events 80 % are anonymous on a linked cookie, 15 % name the customer, 4 % are visitors without a
+link, 1 % are logins on a new cookie. Reports, asserts no time.
 """
 
 import argparse
