@@ -4,8 +4,7 @@ A history is what reaches the gateway, step by step: batches in any order of eve
 them, restarts, and operators' merges. It is printed as the code that makes it, for the report of a failure.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
@@ -15,13 +14,15 @@ from gateway.event import Record
 from tests.contracts.shop import DAY, HOUR, NOON, event
 from tests.oracle import Limits
 
-LIMITS = Limits(link_age_ms=3 * DAY, back_stitch_ms=DAY, cookies=2, emails=2, phones=1, kiosk=3)
+AGE = 3 * DAY
+TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=DAY, cookies=2, emails=2, phones=1, kiosk=3)
 """So small that every rule comes into play within a dozen events."""
-AGE = LIMITS.link_age_ms
+ROOMY = Limits(link_age_ms=AGE, back_stitch_ms=AGE, cookies=4, emails=5, phones=5, kiosk=200)
+"""As a site has them, but that a customer's cookies retire within a dozen events."""
 MIDNIGHT = DAY - NOON % DAY
 """In ms after noon."""
 
-COOKIES = ("C", "D", "E")
+COOKIES = ("C", "D", "E", "F", "G", "H")
 CUSTOMERS = ("A", "B", "M", "N")
 EMAILS = ("one@x.ua", "two@x.ua", "three@x.ua")
 PHONES = ("+380501111111", "+380502222222")
@@ -63,19 +64,27 @@ def _said(*values: Sequence[str | None]) -> list[dict[str, Any]]:
 
 
 _VIEWS = (*["PageView"] * 5, "Logout")
+_FEW = COOKIES[:3]
 _SCENES = (
     # a visitor and his customer on one cookie: silence, logout, what lies before the login
-    _said(_VIEWS, ("C",), (None, None, "A"), (None, None, None, "one@x.ua"), (None,)),
+    (TIGHT, _said(_VIEWS, ("C",), (None, None, "A"), (None, None, None, "one@x.ua"), (None,))),
     # one customer everywhere: his cookies retire
-    _said(("PageView",), (None, *COOKIES * 4), (None, "A", "A"), (None, None, "one@x.ua"), (None,)),
-    # anybody on one or two cookies: owners change, and at last the cookie is shared
-    _said(
-        _VIEWS, (*["C"] * 6, "D", None), (None, None, *CUSTOMERS), (None, None, None, *EMAILS[:2]), (None,)
+    (TIGHT, _said(["PageView"], (None, *_FEW * 4), (None, "A", "A"), (None, None, "one@x.ua"), (None,))),
+    # the same of one who has many names
+    (ROOMY, _said(["PageView"], (*["C"] * 4, *COOKIES), (None, *"AAB"), (None, None, *EMAILS), (None,))),
+    # anybody on one cookie or two: owners change, and at last the cookie is shared
+    (
+        TIGHT,
+        _said(_VIEWS, (*["C"] * 6, "D", None), (None, None, *CUSTOMERS), (None,) * 3 + EMAILS[:2], (None,)),
     ),
     # a family and its contact keys: claimed, set aside, retired, passed on
-    _said(("PageView", "CustomerData"), (None, "C"), (None, "A", "A", "B"), (None, *EMAILS), (None, *PHONES)),
+    (TIGHT, _said(["CustomerData"], (None, "C"), (None, *"AAB"), (None, *EMAILS), (None, *PHONES))),
     # all of it
-    _said(_VIEWS, (None, *COOKIES), (None, None, *CUSTOMERS), (None, None, *EMAILS), (None, None, *PHONES)),
+    (
+        TIGHT,
+        _said(_VIEWS, (None, *_FEW), (None, None, *CUSTOMERS), (None, None, *EMAILS), (None, None, *PHONES)),
+    ),
+    (ROOMY, _said(_VIEWS, (None, *_FEW), (None, None, *CUSTOMERS), (None, None, *EMAILS), (None,))),
 )
 _LANDMARKS = (0, 0, HOUR, DAY - HOUR, DAY, DAY + HOUR, 2 * DAY, AGE, AGE + DAY, 2 * AGE)
 _TIMES = [landmark + around for landmark in _LANDMARKS for around in (0, 1, 2, -1, -2)]
@@ -89,53 +98,75 @@ _BETWEEN: list[Step | None] = [
 ]
 
 
-@st.composite
-def events(draw: st.DrawFn, most: int = 16) -> list[Record]:
-    """Some events of one scene, in any order of time."""
-    said = st.sampled_from(draw(st.sampled_from(_SCENES)))
-    when = st.sampled_from(_WHEN)
-    made = []
-    for number in range(draw(st.integers(1, most))):
-        at, late = draw(when)
-        made.append(event(number, MIDNIGHT + at, late=late, **draw(said)))
-    return made
+class History(NamedTuple):
+    """What a site has decided, and what happens to it."""
+
+    limits: Limits
+    steps: list[Step]
+
+    @property
+    def records(self) -> list[Record]:
+        """Return every event once, in order of event time."""
+        posts = (step for step in self.steps if isinstance(step, Post))
+        once = {record.id: record for post in posts for record in post.records}
+        return sorted(once.values(), key=lambda record: (record.occurred_at, record.id))
+
+    @property
+    def cookies(self) -> list[str]:
+        """Return the cookies that occur."""
+        return sorted({record.cookie for record in self.records if record.cookie})
+
+    @property
+    def merged(self) -> dict[str, str]:
+        """Return the merges that are left at the end."""
+        merged = {}
+        for step in self.steps:
+            if isinstance(step, Merge):
+                merged[step.customer] = step.into
+            elif isinstance(step, Unmerge):
+                del merged[step.customer]
+        return merged
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, history: Sequence[Record]) -> list[Post]:
-    """The events in some order with repeats among them, cut into batches."""
-    repeats = draw(st.lists(st.sampled_from(history), max_size=3))
-    shuffled = draw(st.permutations([*history, *repeats]))
-    batches = []
-    while shuffled:
+def histories(draw: st.DrawFn, merges: bool = True) -> History:
+    """Batches of events of one scene, in any order and with repeats among them; what happens between them."""
+    limits, scene = draw(st.sampled_from(_SCENES))
+    records = draw(_events(scene))
+    repeats = draw(st.lists(st.sampled_from(records), max_size=3))
+    arriving = draw(st.permutations(records + repeats))
+    between = [step for step in _BETWEEN if merges or not isinstance(step, Merge | Unmerge)]
+    history = History(limits, [])
+    while arriving:
         size = draw(st.integers(1, 7))
-        batches.append(Post(tuple(shuffled[:size])))
-        shuffled = shuffled[size:]
-    return batches
+        history.steps.append(Post(tuple(arriving[:size])))
+        arriving = arriving[size:]
+        step = draw(st.sampled_from(between))
+        if step is not None and _is_possible(step, history.merged):
+            history.steps.append(step)
+    return history
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Step]:
-    """Batches of events, with restarts and what operators do between them."""
-    steps: list[Step] = []
-    merged: dict[str, str] = {}
-    for batch in draw(arrivals(draw(events()))):
-        steps.append(batch)
-        match draw(st.sampled_from(_BETWEEN)):
-            case Merge(customer, into) as merge if customer not in merged and into not in merged:
-                merged[customer] = into
-                steps.append(merge)
-            case Unmerge(customer) as unmerge if customer in merged:
-                del merged[customer]
-                steps.append(unmerge)
-            case Restart() as restart:
-                steps.append(restart)
-    return steps
+def _events(draw: st.DrawFn, scene: Sequence[dict[str, Any]]) -> list[Record]:
+    what, when = st.sampled_from(scene), st.sampled_from(_WHEN)
+    records = []
+    for number in range(draw(st.integers(1, 16))):
+        at, late = draw(when)
+        records.append(event(number, MIDNIGHT + at, late=late, **draw(what)))
+    return records
 
 
-def on_site(records: Iterable[Record], site: str) -> list[Record]:
-    """Return the records as those of another site; the given ones are left as they are."""
-    return [replace(record, site=site) for record in records]
+def _is_possible(step: Step, merged: Mapping[str, str]) -> bool:
+    """Return whether an operator may do that: a customer is merged once, and not into himself."""
+    match step:
+        case Merge(customer, into):
+            while into in merged:
+                into = merged[into]
+            return customer not in merged and into != customer
+        case Unmerge(customer):
+            return customer in merged
+    return True
 
 
 def _code(record: Record) -> str:
