@@ -15,7 +15,7 @@ from tests.contracts.shop import DAY, HOUR, NOON, event
 from tests.oracle import Limits
 
 AGE = 3 * DAY
-TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=DAY, cookies=2, emails=2, phones=1, kiosk=3)
+TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=HOUR, cookies=2, emails=2, phones=1, kiosk=3)
 """So small that every rule comes into play within a dozen events."""
 ROOMY = Limits(link_age_ms=AGE, back_stitch_ms=AGE, cookies=4, emails=5, phones=5, kiosk=200)
 """As a site has them, but that a customer's cookies retire within a dozen events."""
@@ -57,34 +57,43 @@ class Unmerge(NamedTuple):
 Step = Post | Restart | Merge | Unmerge
 
 
-def _said(*values: Sequence[str | None]) -> list[dict[str, Any]]:
-    """Return everything that events may say: of each field one of its values, as often as it stands there."""
+Says = dict[str, Any]
+"""What an event says, as `event` takes it."""
+
+
+def _scene(
+    limits: Limits,
+    cookies: Sequence[str | None],
+    customers: Sequence[str | None],
+    emails: Sequence[str | None] = (None,),
+    phones: Sequence[str | None] = (None,),
+    kinds: Sequence[str] = ("PageView",),
+) -> tuple[Limits, list[Says]]:
+    """Return limits, and all that events may say: of each field one value, as often as it stands there."""
     fields = ("kind", "cookie", "customer", "email", "phone")
-    return [dict(zip(fields, said, strict=True)) for said in product(*values)]
+    values = product(kinds, cookies, customers, emails, phones)
+    return limits, [dict(zip(fields, said, strict=True)) for said in values]
 
 
-_VIEWS = (*["PageView"] * 5, "Logout")
 _FEW = COOKIES[:3]
+_MAYBE = (None, None)
+_LOGOUTS = (*["PageView"] * 5, "Logout")
 _SCENES = (
     # a visitor and his customer on one cookie: silence, logout, what lies before the login
-    (TIGHT, _said(_VIEWS, ("C",), (None, None, "A"), (None, None, None, "one@x.ua"), (None,))),
+    _scene(TIGHT, ("C",), (*_MAYBE, "A"), (None, *_MAYBE, "one@x.ua"), kinds=_LOGOUTS),
     # one customer everywhere: his cookies retire
-    (TIGHT, _said(["PageView"], (None, *_FEW * 4), (None, "A", "A"), (None, None, "one@x.ua"), (None,))),
-    # the same of one who has many names
-    (ROOMY, _said(["PageView"], (*["C"] * 4, *COOKIES), (None, *"AAB"), (None, None, *EMAILS), (None,))),
+    _scene(TIGHT, _FEW, (None, "A"), (*_MAYBE, "one@x.ua")),
+    # the same with many names, and more cookies than are his at once
+    _scene(ROOMY, (*["C"] * 4, *COOKIES), (None, *"AAB"), (*_MAYBE, *EMAILS)),
     # anybody on one cookie or two: owners change, and at last the cookie is shared
-    (
-        TIGHT,
-        _said(_VIEWS, (*["C"] * 6, "D", None), (None, None, *CUSTOMERS), (None,) * 3 + EMAILS[:2], (None,)),
+    _scene(
+        TIGHT, (*["C"] * 6, "D", None), (*_MAYBE, *CUSTOMERS), (None, *_MAYBE, *EMAILS[:2]), kinds=_LOGOUTS
     ),
     # a family and its contact keys: claimed, set aside, retired, passed on
-    (TIGHT, _said(["CustomerData"], (None, "C"), (None, *"AAB"), (None, *EMAILS), (None, *PHONES))),
+    _scene(TIGHT, (None, "C"), (None, *"AAB"), (None, *EMAILS), (None, *PHONES), ("CustomerData",)),
     # all of it
-    (
-        TIGHT,
-        _said(_VIEWS, (None, *_FEW), (None, None, *CUSTOMERS), (None, None, *EMAILS), (None, None, *PHONES)),
-    ),
-    (ROOMY, _said(_VIEWS, (None, *_FEW), (None, None, *CUSTOMERS), (None, None, *EMAILS), (None,))),
+    _scene(TIGHT, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), (*_MAYBE, *PHONES), _LOGOUTS),
+    _scene(ROOMY, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), kinds=_LOGOUTS),
 )
 _LANDMARKS = (0, 0, HOUR, DAY - HOUR, DAY, DAY + HOUR, 2 * DAY, AGE, AGE + DAY, 2 * AGE)
 _TIMES = [landmark + around for landmark in _LANDMARKS for around in (0, 1, 2, -1, -2)]
@@ -148,7 +157,7 @@ def histories(draw: st.DrawFn, merges: bool = True) -> History:
 
 
 @st.composite
-def _events(draw: st.DrawFn, scene: Sequence[dict[str, Any]]) -> list[Record]:
+def _events(draw: st.DrawFn, scene: Sequence[Says]) -> list[Record]:
     what, when = st.sampled_from(scene), st.sampled_from(_WHEN)
     records = []
     for number in range(draw(st.integers(1, 16))):

@@ -35,7 +35,7 @@ def grounds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     url = f"sqlite:{tmp_path_factory.mktemp('market')}/links.db"
     if request.param == "postgres":
-        url = request.getfixturevalue("postgres").create_database(f"market_{request.module.__name__[-20:]}")
+        url = request.getfixturevalue("postgres").create_database(request.module.__name__)
     market = Market(url)
     yield market.ground
     market.close()
