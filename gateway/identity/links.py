@@ -1,10 +1,12 @@
 """The facts in the shared database: one read and one write for a whole batch of records."""
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.event import LOGOUT, Record
-from gateway.identity.facts import Facts, Seen, Sighting
+from gateway.identity.facts import CUSTOMER, Facts, Seen, Sighting
 from gateway.identity.rules import names_in
 from gateway.identity.settings import StitchSettings
 from gateway.identity.thinning import SPANS
@@ -18,7 +20,8 @@ Key = tuple[str, str]
 # $1 sites; $2 cookies of the batch, each with its earliest event; $3 names for whom a cookie is wanted;
 # $4 every name in the batch; $5 time of the earliest event, $6 the link age before it; $7 the smallest limit
 # of cookies; $8 the width of the spans within which one owner's sightings in a row are told by the first and
-# the last. Each step looks keys up by an index.
+# the last; $9 names of customers near the limit, of whom every sighting counts. Each step looks keys up by an
+# index.
 _READ = """
     WITH epochs AS (  -- an operator's change waits for this batch, or this batch for the change
         SELECT site, epoch FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1)) FOR SHARE
@@ -54,8 +57,8 @@ _READ = """
             row_number() OVER (PARTITION BY s.site, s.owner, s.cookie, s.at > $5
                                ORDER BY s.at DESC, s.event_id DESC) AS place
         FROM names n JOIN sightings s ON s.site = n.site AND s.owner = n.owner
-    ), crowds AS (  -- near the limit every sighting counts, else a cookie's last one and what came later
-        SELECT site, owner FROM owned GROUP BY site, owner HAVING 4 * count(DISTINCT cookie) > $7
+    ), near_limit AS (
+        SELECT value->>0 AS site, value->>1 AS owner FROM rows($9)
     ), wanted_customers AS (
         SELECT site, owner FROM wanted
         UNION
@@ -82,15 +85,15 @@ _READ = """
         FROM cookies c JOIN sightings s ON s.site = c.site AND s.cookie = c.cookie
         WINDOW one AS (PARTITION BY s.site, s.cookie ORDER BY s.at, s.event_id)
     )
-    SELECT 0 AS kind, site, cookie AS subject, at, event_id, owner, type FROM histories WHERE amid IS NOT TRUE
+    SELECT 0 AS kind, site, cookie AS subject, at, event_id, owner, type FROM histories
+    WHERE amid IS NOT TRUE OR (site, owner) IN (SELECT site, owner FROM near_limit)
     UNION ALL
     SELECT 1, site, contact, at, event_id, owner, type FROM held
     UNION ALL
     SELECT 1, site, contact, at, event_id, owner, type FROM others WHERE place <= 300
     UNION ALL
-    SELECT 2, o.site, o.cookie, o.at, o.event_id, o.owner, o.type
-    FROM owned o LEFT JOIN crowds c ON c.site = o.site AND c.owner = o.owner
-    WHERE o.place = 1 OR o.at > $5 OR c.site IS NOT NULL
+    SELECT 2, site, cookie, at, event_id, owner, type FROM owned  -- a cookie's last one and what came later
+    WHERE place = 1 OR at > $5 OR (site, owner) IN (SELECT site, owner FROM near_limit)
     UNION ALL
     SELECT 3, site, '', epoch, '', '', '' FROM epochs
 """
@@ -118,6 +121,14 @@ _CLAIM_CONTACT = """
 """
 
 
+class Shown(NamedTuple):
+    """What a batch shows of a name."""
+
+    together: set[Key]
+    """Names that came together with it."""
+    cookies: set[str]
+
+
 class Question(NamedTuple):
     """What a batch needs to know."""
 
@@ -130,6 +141,8 @@ class Question(NamedTuple):
     """Every name in the batch."""
     since: int
     """Time of the earliest event."""
+    shown: Mapping[Key, Shown] = MappingProxyType({})
+    """What the batch shows of each name."""
 
 
 class Known(NamedTuple):
@@ -145,10 +158,15 @@ def question(sites: Iterable[str], records: Sequence[Record], staying: Container
     cookies: dict[Key, int] = {}
     wanted: set[Key] = set()
     groups: list[set[Key]] = []
+    shown: defaultdict[Key, Shown] = defaultdict(lambda: Shown(set(), set()))
     for record in records:
         names = set() if record.type == LOGOUT else {(record.site, name) for name in names_in(record)}
         if names:
             groups.append(names)
+        for name in names:
+            shown[name].together.update(names)
+            if record.cookie:
+                shown[name].cookies.add(record.cookie)
         if record.cookie:
             key = record.site, record.cookie
             cookies[key] = min(record.occurred_at, cookies.get(key, record.occurred_at))
@@ -156,7 +174,7 @@ def question(sites: Iterable[str], records: Sequence[Record], staying: Container
             wanted |= names
     named = set().union(*groups)
     since = min((record.occurred_at for record in records), default=0)
-    return Question(set(sites), cookies, _with_other_names(wanted, groups), named, since)
+    return Question(set(sites), cookies, _with_other_names(wanted, groups), named, since, shown)
 
 
 async def read(
@@ -168,14 +186,15 @@ async def read(
     """Return the facts that answer the question, in one round trip, and the epochs of the sites.
 
     `merged` are the operators' merges by site. A customer who turns out to be a merged one costs one more
-    round trip for his other names.
+    round trip for his other names, and one near the limit of cookies for every one of his sightings.
     """
+    near_limit = set[Key]()
     while True:
-        known = await _read(transaction, asked, settings, merged)
-        wider = _with_merged(asked, known.facts)
-        if wider == asked:
+        known = await _read(transaction, asked, settings, merged, near_limit)
+        wider, nearer = _with_merged(asked, known.facts), _near_limit(asked, known.facts, settings)
+        if wider == asked and nearer <= near_limit:
             return known
-        asked = wider
+        asked, near_limit = wider, near_limit | nearer
 
 
 async def epochs(transaction: Transaction, sites: Iterable[str]) -> dict[str, int]:
@@ -189,9 +208,11 @@ async def _read(
     asked: Question,
     settings: Mapping[str, StitchSettings],
     merged: Mapping[str, Mapping[str, str]],
+    near_limit: set[Key],
 ) -> Known:
     known = Known({site: Facts(merged.get(site)) for site in asked.sites}, {})
-    for kind, site, subject, at, event, owner, type_ in await _rows(transaction, asked, settings):
+    rows = await _rows(transaction, asked, settings, near_limit)
+    for kind, site, subject, at, event, owner, type_ in rows:
         if kind == _EPOCH:
             known.epochs[site] = at
         elif kind == _HISTORY:
@@ -204,7 +225,10 @@ async def _read(
 
 
 async def _rows(
-    transaction: Transaction, asked: Question, settings: Mapping[str, StitchSettings]
+    transaction: Transaction,
+    asked: Question,
+    settings: Mapping[str, StitchSettings],
+    near_limit: set[Key],
 ) -> Sequence[Row]:
     sites = bulk((site,) for site in asked.sites)
     if not (asked.cookies or asked.named):
@@ -220,6 +244,7 @@ async def _rows(
         asked.since - max(ages, default=0),
         min((settings[site].cookies for site in asked.sites), default=1),
         max(1, min(ages, default=1) // SPANS),
+        bulk(near_limit),
     )
 
 
@@ -253,6 +278,28 @@ def _with_merged(asked: Question, facts: Mapping[str, Facts]) -> Question:
             people = [name, *(claim.owner for claim in known.claims(name))]
             wanted |= {(site, other) for one in people for other in _group(known, one)}
     return asked._replace(named=named, wanted=wanted)
+
+
+def _near_limit(
+    asked: Question, facts: Mapping[str, Facts], settings: Mapping[str, StitchSettings]
+) -> set[Key]:
+    """Return every name of the customers who may be on more cookies than the limit, the batch's among them.
+
+    Whether a cookie of theirs retires hangs on each sighting of it; of others' the first and last ones tell.
+    """
+    near = set[Key]()
+    for site, known in facts.items():
+        named = known.names() | {name for holder, name in asked.named if holder == site}
+        for root in {known.root(name) for name in named if name.startswith(CUSTOMER)}:
+            ids = known.group(root)
+            contacts = (contact for one in ids for contact, _ in known.claimed(one))
+            names = {(site, name) for name in [*ids, *contacts]}
+            names = names.union(*(asked.shown[name].together for name in names if name in asked.shown))
+            cookies = {seen.cookie for _, name in names for seen in known.seen(name)}
+            cookies = cookies.union(*(asked.shown[name].cookies for name in names if name in asked.shown))
+            if len(cookies) > settings[site].cookies:
+                near |= names
+    return near
 
 
 def _group(facts: Facts, name: str) -> list[str]:
