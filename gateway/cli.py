@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,6 +13,7 @@ from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
+from gateway.keys import hashed, new_key
 from gateway.logs import set_up
 
 ConfigFile = Annotated[
@@ -25,7 +27,9 @@ T = TypeVar("T")
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
+key = typer.Typer(no_args_is_help=True, help="Keys of sites and operators.")
 cli.add_typer(topics, name="topics")
+cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
 
 
@@ -76,6 +80,19 @@ def topics_create(config: ConfigFile = None) -> None:
             typer.echo(f"  but {difference}")
 
 
+@key.command("new")
+def key_new() -> None:
+    """Make a key; print it for who will present it, and its hash for the configuration."""
+    made = new_key()
+    typer.echo(f"{made}\n{hashed(made)}")
+
+
+@key.command("hash")
+def key_hash() -> None:
+    """Read a key from standard input and print its hash; only for keys that were made at random."""
+    typer.echo(hashed(sys.stdin.readline().strip()))
+
+
 @cli.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8090,
@@ -119,7 +136,7 @@ def _load(path: Path | None) -> Config:
 
 
 def _serve(path: Path | None, parts: set[Part]) -> None:
-    raise typer.Exit(_run(run_until_told(_load(path), parts)))
+    raise typer.Exit(_run(run_until_told(_load(path), parts, partial(load, path))))
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:

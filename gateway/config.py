@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import ConfigError
+from gateway.keys import configured_digest, mistake_in
 
 SITE_SHORTCUT = ("GATEWAY_SITE_ID", "GATEWAY_SITE_KEY", "GATEWAY_ESPUTNIK_KEY")
 
@@ -40,6 +41,16 @@ def _http_url(url: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+def _key(key: SecretStr) -> SecretStr:
+    if mistake := mistake_in(key.get_secret_value()):
+        raise ValueError(mistake)
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_key)]
+"""Plain, or as `sha256:...`, which `gateway key new` prints beside each key that it makes."""
 
 
 class Section(BaseModel):
@@ -203,7 +214,7 @@ class Operator(Section):
 
     secret_files = ("keys",)
 
-    keys: list[SecretStr] = []
+    keys: list[Key] = []
 
 
 class Site(Section):
@@ -213,7 +224,7 @@ class Site(Section):
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
     """siteId in GeneralInfo; letters, digits, dot, underscore, hyphen as in eSputnik's own ids."""
-    keys: list[SecretStr] = []
+    keys: list[Key] = []
     """What a backend presents; several, so that one can be rotated out."""
     tracker: Literal["key", "open"] = "key"
     """Whether /api/v2 wants a key."""
@@ -239,8 +250,6 @@ class Site(Section):
     def _somebody_can_post(self) -> Self:
         if not self.keys and self.tracker != "open":
             raise ValueError('needs keys = ["..."] unless tracker = "open": nobody could post to it')
-        if any(len(key.get_secret_value()) < 4 for key in self.keys):
-            raise ValueError("keys: one is empty or too short to be a key")
         return self
 
 
@@ -283,9 +292,8 @@ class Config(BaseSettings):
         ids = [site.id for site in self.sites]
         for twice in sorted({site for site in ids if ids.count(site) > 1}):
             raise ValueError(f"sites: {twice!r} stands twice")
-        keys = [key.get_secret_value() for site in self.sites for key in site.keys]
-        keys += [key.get_secret_value() for key in self.operator.keys]
-        if len(set(keys)) != len(keys):
+        keys = [key for site in self.sites for key in site.keys] + self.operator.keys
+        if len({configured_digest(key.get_secret_value()) for key in keys}) != len(keys):
             raise ValueError("sites: one key stands twice; a key must tell its site from every other")
         stream = self.stream
         if stream.kind == "kafka" and not self.dev and (stream.replication < 3 or stream.min_insync < 2):

@@ -23,6 +23,9 @@ PLUGIN_LOGS = Counter("gateway_plugin_logs", "Plugin log messages taken and set 
 CONNECTIONS_REFUSED = Counter("gateway_connections_refused", "Connections over the limit")
 READY = Gauge("gateway_ready", "1 while readiness succeeds")
 
+# configuration
+CONFIG_RELOADS = Counter("gateway_config_reloads", "SIGHUPs answered", ["outcome"])
+
 # stream
 APPEND_SECONDS = Histogram("gateway_append_seconds", "One write of the stream", ["topic"], buckets=_FAST)
 APPEND_ENTRIES = Counter("gateway_append_entries", "Entries made durable", ["topic"])

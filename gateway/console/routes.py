@@ -49,9 +49,13 @@ class Console:
     """What the routes need."""
 
     def __init__(self, config: Config, store: Store, sites: Mapping[str, Stream]) -> None:
-        self._keys = Keys({_OPERATOR: config.operator.keys})
+        self.change(config)
         self._store = store
         self._sites = sites
+
+    def change(self, config: Config) -> None:
+        """Take over the operator's keys."""
+        self._keys = Keys({_OPERATOR: config.operator.keys})
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route."""

@@ -42,13 +42,17 @@ class EsputnikClient:
     ) -> None:
         self._tracker = URL(tracker_url)
         self._api = URL(api_url.rstrip("/"))
-        # The key is the password of any user (docs page 29187720564, Getting started with the API).
-        basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
-        self._authorization = {"Authorization": f"Basic {basic}"}
+        self.use_key(api_key)
         # aiohttp rounds waits above this threshold up to whole seconds; a promise in seconds is none then.
         self._timeout = ClientTimeout(total=timeout, ceil_threshold=timeout + 1)
         self._connections = connections
         self._session: ClientSession | None = None
+
+    def use_key(self, api_key: str) -> None:
+        """Present that key from now on."""
+        # The key is the password of any user (docs page 29187720564, Getting started with the API).
+        basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
+        self._authorization = {"Authorization": f"Basic {basic}"}
 
     def __repr__(self) -> str:
         return f"<EsputnikClient {self._tracker.host} {self._api.host}>"
