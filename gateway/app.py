@@ -33,6 +33,7 @@ from gateway.stitching import Stitching
 from gateway.store import Store, open_store
 from gateway.stream import Stream
 from gateway.stream.opening import open_log
+from gateway.tls import trusting
 from gateway.validation import Catalogue
 
 EVENTS_TOPIC = "events"
@@ -93,7 +94,7 @@ class Gateway:
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         others: Sequence[Route] = ()
         if uses_store(config, self._parts):
-            store = await open_store(config.links.url.get_secret_value())
+            store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
@@ -255,6 +256,7 @@ def esputnik_client(config: Config, site: Site) -> EsputnikClient:
         api_key=site.api_key.get_secret_value(),
         timeout=config.delivery.timeout_seconds,
         connections=config.delivery.concurrency,
+        tls=trusting("delivery.ca_file", config.delivery.ca_file),
     )
 
 
@@ -294,7 +296,7 @@ async def _check_stream(config: Config) -> str:
 
 
 async def _check_store(config: Config) -> str:
-    store = await open_store(config.links.url.get_secret_value())
+    store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
     await store.close()
     return "sqlite" if config.links.is_sqlite else "postgresql"
 

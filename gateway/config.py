@@ -141,7 +141,9 @@ class StreamSettings(Section):
     min_insync: int = Field(2, ge=1)
     retention_days: float = Field(7, gt=0)
     tls: bool = False
+    """The brokers' certificates are verified, always."""
     ca_file: Path | None = None
+    """The authorities to trust in them instead of the system's."""
     cert_file: Path | None = None
     key_file: Path | None = None
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -167,6 +169,9 @@ class Links(Section):
     secret_files = ("url",)
 
     url: SecretStr = SecretStr("sqlite:data/links.db")
+    """A PostgreSQL on another machine has to show a valid certificate, unless `?sslmode=` says otherwise."""
+    ca_file: Path | None = None
+    """PostgreSQL: the authorities to trust instead of the system's; with it TLS is a must on any host."""
 
     @field_validator("url")
     @classmethod
@@ -187,6 +192,8 @@ class Delivery(Section):
 
     concurrency: int = Field(32, ge=1)
     """Requests under way at once for one site."""
+    ca_file: Path | None = None
+    """The authorities to trust in eSputnik's certificate instead of the system's."""
     timeout_seconds: float = Field(8, gt=0, lt=10)
     """For one request; below Kafka's rebalance timeout, so that a lane can stop in time."""
     window: int = Field(2000, ge=1)

@@ -84,7 +84,10 @@ async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway:
     for changes, sentence in (
         ([('keys = ["shop-key"]', 'keys = ["other-key"]'), ("rate = 100000", "rate = -1")], "sites[0].rate"),
         ([('keys = ["shop-key"]', 'keys = ["other-key"]'), ("api_key", "pi_key")], "sites[0].pi_key"),
-        ([('keys = ["shop-key"]', 'keys = ["other-key"]'), ("stream.db", "other.db")], "stream.path: needs a"),
+        (
+            [('keys = ["shop-key"]', 'keys = ["other-key"]'), ("stream.db", "other.db")],
+            "stream.path: needs a",
+        ),
         ([("[[sites]]", "[[sites")], "gateway.toml"),
     ):
         log = await gateway.change(*changes, outcome="configuration_kept")
