@@ -147,6 +147,9 @@ async def _order(request: web.Request) -> Order:
         return Order.model_validate_json(await request.read() or b"{}")
     except ValidationError as problem:
         error = problem.errors(include_input=False, include_url=False)[0]
+        if error["type"] == "extra_forbidden":  # its place is a name that the caller made up
+            known = ", ".join(Order.model_fields)
+            raise Problem(400, "bad_request", f"one field is not known; there are {known}") from None
         place = "/" + "/".join(map(str, error["loc"]))
         raise Problem(400, "bad_request", f"{place}: {error['msg']}") from None
 
