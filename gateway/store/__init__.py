@@ -61,10 +61,10 @@ class Store(Protocol):
 async def open_store(url: str, ca_file: Path | None = None) -> Store:
     """Open the database at `sqlite:path` or `postgresql://...` and bring its tables up to date.
 
-    Of several processes that start at once one migrates and the others wait for it. `ca_file` holds the
-    authorities that PostgreSQL's certificate is verified by, instead of the system's. Raises Unreachable
-    where the database does not answer, ConfigError where the URL is none, the certificate is not valid or a
-    newer version has been at work there.
+    A SQLite file belongs to one process; of several that start at once on PostgreSQL one migrates and the
+    others wait for it. `ca_file` holds the authorities that PostgreSQL's certificate is verified by, instead
+    of the system's. Raises Unreachable where the database does not answer, ConfigError where the URL is none,
+    the file has an owner, the certificate is not valid or a newer version has been at work there.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite":
