@@ -60,7 +60,8 @@ class Proxy:
         self._tasks.add(task)
         self._open.add(writer)
         try:
-            with suppress(OSError, asyncio.IncompleteReadError):
+            # Cancelled by us alone, and asyncio complains of a connection that ends so.
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._serve(reader, writer)
         finally:
             self._open.discard(writer)

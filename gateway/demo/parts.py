@@ -198,6 +198,11 @@ class Kafka(Part):
             capture_output=True,
         )
 
+    def wipe(self) -> None:
+        """Lose the disk: a server that was stopped or killed starts with an empty one."""
+        shutil.rmtree(self.folder / "data")
+        self._prepare()
+
     def _command(self) -> list[str]:
         return [*_java("-Xmx384m", "-XX:+UseSerialGC"), "kafka.Kafka", "server.properties"]
 

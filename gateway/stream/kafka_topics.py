@@ -133,6 +133,9 @@ async def _create(admin: Any, settings: StreamSettings, name: str) -> bool:
 
 def _topic_config(settings: StreamSettings) -> dict[str, str]:
     return {
+        # The broker's clock, not ours: a gateway whose clock is an hour ahead would be refused, and what one
+        # that is a week behind writes would be past its retention at once.
+        "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(int(settings.retention_days * 86_400_000)),
         "min.insync.replicas": str(settings.min_insync),
         "max.message.bytes": str(MESSAGE_BYTES),
