@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint format bench chaos clean
+.PHONY: help install demo test lint format bench chaos attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -35,6 +35,9 @@ bench: $(STAMP) ## CPU per event of ingest on a real Kafka, beside the floor and
 
 chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be lost (SECONDS=60)
 	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)
+
+attacks: $(STAMP) ## what hostile clients do to ingest's memory, and to a neighbour's answers
+	$(BIN)/python -m tests.load.attacks
 
 clean: ## remove what install and the tests made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-results

@@ -90,7 +90,7 @@ class Listen(Section):
     metrics_port: int = Field(9100, ge=0, le=65535)
     connections: int = Field(10_000, ge=1)
     idle_seconds: float = Field(75, gt=0)
-    """How long a connection may go without a complete request head."""
+    """How long a connection may go without a complete request head, or without taking any of an answer."""
     body_seconds: float = Field(10, gt=0)
     """How long a request's body may take to arrive."""
     drain_seconds: float = Field(0, ge=0)
@@ -102,18 +102,24 @@ class Listen(Section):
 class Limits(Section):
     """What one request may hold."""
 
+    copies: ClassVar[int] = 2
+    """Times a body is in memory besides itself until it is durable: as objects, and as records."""
+
     body_bytes: int = Field(4 * 2**20, ge=1024)
     """As it came, before decompression."""
     decoded_bytes: int = Field(8 * 2**20, ge=1024)
     """After decompression."""
     events: int = Field(1000, ge=1)
+    values: int = Field(200_000, ge=1000)
+    """Of one request, counted by commas and brackets: 4 MB of `[],` would become more than 100 MB."""
     in_flight_bytes: int = Field(128 * 2**20, ge=2**20)
-    """Of all requests under way, as they came and decompressed; what is more is answered 503."""
+    """Of all requests under way, as they came and as what they become; what is more is answered 503."""
 
     @model_validator(mode="after")
     def _one_fits(self) -> Self:
-        if self.in_flight_bytes < self.body_bytes:
-            raise ValueError("in_flight_bytes is smaller than body_bytes: a full request could never come in")
+        largest = self.body_bytes + (1 + self.copies) * self.decoded_bytes
+        if self.in_flight_bytes < largest:
+            raise ValueError(f"in_flight_bytes is below the {largest} of a full request: none could come in")
         return self
 
 

@@ -21,6 +21,7 @@ EVENTS_WARNED = Counter("gateway_events_warned", "Warnings on accepted events", 
 EVENTS_DUPLICATE = Counter("gateway_events_duplicate", "Repeats of a caller's own id", ["site", "stage"])
 PLUGIN_LOGS = Counter("gateway_plugin_logs", "Plugin log messages taken and set aside", ["site"])
 CONNECTIONS_REFUSED = Counter("gateway_connections_refused", "Connections over the limit")
+CONNECTIONS_CUT = Counter("gateway_connections_cut", "Clients that took nothing of their answer")
 READY = Gauge("gateway_ready", "1 while readiness succeeds")
 
 # configuration

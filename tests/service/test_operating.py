@@ -122,3 +122,18 @@ async def test_a_connection_over_the_limit_is_asked_to_come_again(tmp_path: Path
             assert b"Retry-After: " in head
             for _, one in [*connections, (reader, writer)]:
                 one.close()
+
+
+async def test_a_client_that_never_reads_its_answers_is_cut_off(tmp_path: Path):
+    port, metrics_port = free_port(), free_port()
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        settings = embedded(tmp_path, idle_seconds=1)
+        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, settings)
+        config.write_text(config.read_text().replace("metrics_port = 0", f"metrics_port = {metrics_port}"))
+        with running(Process("run", "--config", str(config), port=port)):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+            async with asyncio.timeout(30):
+                while not (await scraped(http, metrics_port))["gateway_connections_cut_total"]:
+                    await asyncio.sleep(0.1)
+            writer.close()
