@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint format bench chaos clean
+.PHONY: help install demo test lint format bench chaos fuzz attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -38,6 +38,13 @@ bench-identity: $(STAMP) ## CPU per event of stitching, on both databases, with 
 
 chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be lost (SECONDS=60)
 	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)
+
+fuzz: $(STAMP) ## broken requests at a real gateway (COUNT=100000); never a mistake of ours, one result an event
+	$(BIN)/pytest tests/unit/test_validation_fuzz.py
+	$(BIN)/python -m tests.load.fuzz --count $(or $(COUNT),100000)
+
+attacks: $(STAMP) ## what hostile clients do to ingest's memory, and to a neighbour's answers
+	$(BIN)/python -m tests.load.attacks
 
 clean: ## remove what install and the tests made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-results

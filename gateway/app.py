@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
 from typing import Any, NamedTuple
@@ -23,17 +23,19 @@ from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.identity.erasures import Erasures
-from gateway.identity.settings import settings_of
+from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
+from gateway.reload import changes
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
 from gateway.stream import Stream
 from gateway.stream.opening import open_log
+from gateway.tls import trusting
 from gateway.validation import Catalogue
 
 EVENTS_TOPIC = "events"
@@ -69,7 +71,11 @@ class Gateway:
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
         self._stitching: Stitching | None = None
-        self._deliverers: list[Deliverer] = []
+        self._stitcher: Stitcher | None = None
+        self._stitch_settings: dict[str, StitchSettings] = {}
+        self._deliverers: dict[str, Deliverer] = {}
+        self._routes: Routes | None = None
+        self._console: Console | None = None
 
     @property
     def port(self) -> int:
@@ -90,11 +96,12 @@ class Gateway:
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         others: Sequence[Route] = ()
         if uses_store(config, self._parts):
-            store = await open_store(config.links.url.get_secret_value())
+            store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
-                others = Console(config, store, sites, self._clock).routes()
+                self._console = Console(config, store, sites, self._clock)
+                others = self._console.routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
@@ -105,19 +112,19 @@ class Gateway:
         _calm_the_collector()
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
-        settings = {site.id: settings_of(site) for site in self._config.sites}
+        self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
         links = self._config.links
-        stitcher = Stitcher(
+        self._stitcher = Stitcher(
             store,
-            settings,
+            self._stitch_settings,
             remembered=links.remembered,
             seconds=links.remembered_seconds,
             clock=self._clock,
         )
-        self._stitching = Stitching(events, stitcher, sites, self._clock)
+        self._stitching = Stitching(events, self._stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
-        self._watch(Thinning(store, settings, self._clock).run())
+        self._watch(Thinning(store, self._stitch_settings, self._clock).run())
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
@@ -130,15 +137,15 @@ class Gateway:
             deliverer = Deliverer(
                 stream, site, self._config.delivery, client, dead_letters, self._clock, erasures.cover
             )
-            self._deliverers.append(deliverer)
+            self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
 
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
-        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
-        self._server = HttpServer(routes.table(), config.listen, config.limits)
+        self._routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
+        self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
@@ -165,6 +172,26 @@ class Gateway:
                 count.set(backlog.count)
                 age.set(backlog.oldest_age)
 
+    def reload(self, wanted: Config) -> list[str]:
+        """Take over what differs, all of it between two requests, and return the places of the settings.
+
+        Raises ConfigError, with nothing changed, where one of them needs a restart.
+        """
+        places = changes(self._config, wanted)
+        self._config = wanted
+        if self._routes is not None:
+            self._routes.change(wanted)
+        if self._console is not None:
+            self._console.change(wanted)
+        for site in wanted.sites:
+            if site.id in self._stitch_settings:
+                self._stitch_settings[site.id] = settings_of(site)
+            if site.id in self._deliverers:
+                self._deliverers[site.id].change(site)
+        if self._stitcher is not None:
+            self._stitcher.start_anew()
+        return places
+
     async def failed(self) -> None:
         """Wait until a stage ends by itself, which none should, and raise what it ended with."""
         done, _ = await asyncio.wait(self._stages + self._watchers, return_when=asyncio.FIRST_COMPLETED)
@@ -181,7 +208,7 @@ class Gateway:
             await self._server.stop()
         if self._stitching is not None:
             self._stitching.stop()
-        await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers))
+        await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers.values()))
         await self._end(self._stages, _STAGE_SECONDS)
         await self._end(self._watchers, 0)
         if self._metrics_server is not None:
@@ -247,6 +274,7 @@ def esputnik_client(config: Config, site: Site) -> EsputnikClient:
         api_key=site.api_key.get_secret_value(),
         timeout=config.delivery.timeout_seconds,
         connections=config.delivery.concurrency,
+        tls=trusting("delivery.ca_file", config.delivery.ca_file),
     )
 
 
@@ -282,7 +310,7 @@ async def _check_stream(config: Config) -> str:
 
 
 async def _check_store(config: Config) -> str:
-    store = await open_store(config.links.url.get_secret_value())
+    store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
     await store.close()
     return "sqlite" if config.links.is_sqlite else "postgresql"
 
@@ -297,17 +325,22 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def run_until_told(config: Config, parts: set[Part]) -> int:
-    """Run the parts until SIGTERM or SIGINT; return the exit status."""
-    told = asyncio.Event()
+async def run_until_told(config: Config, parts: set[Part], load_again: Callable[[], Config]) -> int:
+    """Run the parts until SIGTERM or SIGINT, reloading on SIGHUP; return the exit status."""
+    told, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     gateway = Gateway(config, parts)
     await gateway.start()
-    waiting = [asyncio.create_task(told.wait()), asyncio.create_task(gateway.failed())]
+    waiting = [
+        asyncio.create_task(told.wait()),
+        asyncio.create_task(gateway.failed()),
+        asyncio.create_task(_reload_when_told(gateway, hung_up, load_again)),
+    ]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    failure = waiting[1].exception() if waiting[1].done() else None
+    failure = next((task.exception() for task in waiting if task.done()), None)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
@@ -320,3 +353,20 @@ async def run_until_told(config: Config, parts: set[Part]) -> int:
     except TimeoutError:
         _log.warning("stopped_late", seconds=config.listen.grace_seconds)
     return 1 if failure is not None else 0
+
+
+async def _reload_when_told(
+    gateway: Gateway, hung_up: asyncio.Event, load_again: Callable[[], Config]
+) -> None:
+    """Read the configuration at each SIGHUP; one with a mistake leaves everything as it is."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        try:
+            places = gateway.reload(await asyncio.to_thread(load_again))
+        except ConfigError as problem:
+            metrics.CONFIG_RELOADS.labels("kept").inc()
+            _log.error("configuration_kept", reason="the new one has mistakes", mistakes=problem.mistakes)
+        else:
+            metrics.CONFIG_RELOADS.labels("changed").inc()
+            _log.info("configuration_reloaded", changed=places)

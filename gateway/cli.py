@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +14,7 @@ from gateway.config import Config, load
 from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
+from gateway.keys import hashed, new_key
 from gateway.logs import set_up
 
 ConfigFile = Annotated[
@@ -26,7 +28,9 @@ T = TypeVar("T")
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
+key = typer.Typer(no_args_is_help=True, help="Keys of sites and operators.")
 cli.add_typer(topics, name="topics")
+cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
 for people_command in (
     people_commands.who,
@@ -84,6 +88,19 @@ def topics_create(config: ConfigFile = None) -> None:
             typer.echo(f"  but {difference}")
 
 
+@key.command("new")
+def key_new() -> None:
+    """Make a key; print it for who will present it, and its hash for the configuration."""
+    made = new_key()
+    typer.echo(f"{made}\n{hashed(made)}")
+
+
+@key.command("hash")
+def key_hash() -> None:
+    """Read a key from standard input and print its hash; only for keys that were made at random."""
+    typer.echo(hashed(sys.stdin.readline().strip()))
+
+
 @cli.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="0 picks a free one.")] = 8090,
@@ -127,7 +144,7 @@ def _load(path: Path | None) -> Config:
 
 
 def _serve(path: Path | None, parts: set[Part]) -> None:
-    raise typer.Exit(_run(run_until_told(_load(path), parts)))
+    raise typer.Exit(_run(run_until_told(_load(path), parts, partial(load, path))))
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:

@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import ConfigError
+from gateway.keys import configured_digest, mistake_in
 
 SITE_SHORTCUT = ("GATEWAY_SITE_ID", "GATEWAY_SITE_KEY", "GATEWAY_ESPUTNIK_KEY")
 
@@ -40,6 +41,16 @@ def _http_url(url: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+def _key(key: SecretStr) -> SecretStr:
+    if mistake := mistake_in(key.get_secret_value()):
+        raise ValueError(mistake)
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_key)]
+"""Plain, or as `sha256:...`, which `gateway key new` prints beside each key that it makes."""
 
 
 class Section(BaseModel):
@@ -79,7 +90,7 @@ class Listen(Section):
     metrics_port: int = Field(9100, ge=0, le=65535)
     connections: int = Field(10_000, ge=1)
     idle_seconds: float = Field(75, gt=0)
-    """How long a connection may go without a complete request head."""
+    """How long a connection may go without a complete request head, or without taking any of an answer."""
     body_seconds: float = Field(10, gt=0)
     """How long a request's body may take to arrive."""
     drain_seconds: float = Field(0, ge=0)
@@ -91,18 +102,24 @@ class Listen(Section):
 class Limits(Section):
     """What one request may hold."""
 
+    copies: ClassVar[int] = 2
+    """Times a body is in memory besides itself until it is durable: as objects, and as records."""
+
     body_bytes: int = Field(4 * 2**20, ge=1024)
     """As it came, before decompression."""
     decoded_bytes: int = Field(8 * 2**20, ge=1024)
     """After decompression."""
     events: int = Field(1000, ge=1)
+    values: int = Field(200_000, ge=1000)
+    """Of one request, counted by commas and brackets: 4 MB of `[],` would become more than 100 MB."""
     in_flight_bytes: int = Field(128 * 2**20, ge=2**20)
-    """Of all requests under way, as they came and decompressed; what is more is answered 503."""
+    """Of all requests under way, as they came and as what they become; what is more is answered 503."""
 
     @model_validator(mode="after")
     def _one_fits(self) -> Self:
-        if self.in_flight_bytes < self.body_bytes:
-            raise ValueError("in_flight_bytes is smaller than body_bytes: a full request could never come in")
+        largest = self.body_bytes + (1 + self.copies) * self.decoded_bytes
+        if self.in_flight_bytes < largest:
+            raise ValueError(f"in_flight_bytes is below the {largest} of a full request: none could come in")
         return self
 
 
@@ -130,7 +147,9 @@ class StreamSettings(Section):
     min_insync: int = Field(2, ge=1)
     retention_days: float = Field(7, gt=0)
     tls: bool = False
+    """The brokers' certificates are verified, always."""
     ca_file: Path | None = None
+    """The authorities to trust in them instead of the system's."""
     cert_file: Path | None = None
     key_file: Path | None = None
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -160,6 +179,9 @@ class Links(Section):
     """Cookies that one stitching process keeps in mind, at some 1.5 KB each; 0 always asks the database."""
     remembered_seconds: float = Field(60, gt=0)
     """For how long: what other processes learn of a customer is seen after that time at the latest."""
+    """A PostgreSQL on another machine has to show a valid certificate, unless `?sslmode=` says otherwise."""
+    ca_file: Path | None = None
+    """PostgreSQL: the authorities to trust instead of the system's; with it TLS is a must on any host."""
 
     @field_validator("url")
     @classmethod
@@ -180,6 +202,8 @@ class Delivery(Section):
 
     concurrency: int = Field(32, ge=1)
     """Requests under way at once for one site."""
+    ca_file: Path | None = None
+    """The authorities to trust in eSputnik's certificate instead of the system's."""
     timeout_seconds: float = Field(8, gt=0, lt=10)
     """For one request; below Kafka's rebalance timeout, so that a lane can stop in time."""
     window: int = Field(2000, ge=1)
@@ -207,7 +231,7 @@ class Operator(Section):
 
     secret_files = ("keys",)
 
-    keys: list[SecretStr] = []
+    keys: list[Key] = []
 
 
 class Site(Section):
@@ -217,7 +241,7 @@ class Site(Section):
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
     """siteId in GeneralInfo; letters, digits, dot, underscore, hyphen as in eSputnik's own ids."""
-    keys: list[SecretStr] = []
+    keys: list[Key] = []
     """What a backend presents; several, so that one can be rotated out."""
     tracker: Literal["key", "open"] = "key"
     """Whether /api/v2 wants a key."""
@@ -253,8 +277,6 @@ class Site(Section):
     def _somebody_can_post(self) -> Self:
         if not self.keys and self.tracker != "open":
             raise ValueError('needs keys = ["..."] unless tracker = "open": nobody could post to it')
-        if any(len(key.get_secret_value()) < 4 for key in self.keys):
-            raise ValueError("keys: one is empty or too short to be a key")
         return self
 
 
@@ -297,9 +319,8 @@ class Config(BaseSettings):
         ids = [site.id for site in self.sites]
         for twice in sorted({site for site in ids if ids.count(site) > 1}):
             raise ValueError(f"sites: {twice!r} stands twice")
-        keys = [key.get_secret_value() for site in self.sites for key in site.keys]
-        keys += [key.get_secret_value() for key in self.operator.keys]
-        if len(set(keys)) != len(keys):
+        keys = [key for site in self.sites for key in site.keys] + self.operator.keys
+        if len({configured_digest(key.get_secret_value()) for key in keys}) != len(keys):
             raise ValueError("sites: one key stands twice; a key must tell its site from every other")
         stream = self.stream
         if stream.kind == "kafka" and not self.dev and (stream.replication < 3 or stream.min_insync < 2):

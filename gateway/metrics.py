@@ -21,7 +21,11 @@ EVENTS_WARNED = Counter("gateway_events_warned", "Warnings on accepted events", 
 EVENTS_DUPLICATE = Counter("gateway_events_duplicate", "Repeats of a caller's own id", ["site", "stage"])
 PLUGIN_LOGS = Counter("gateway_plugin_logs", "Plugin log messages taken and set aside", ["site"])
 CONNECTIONS_REFUSED = Counter("gateway_connections_refused", "Connections over the limit")
+CONNECTIONS_CUT = Counter("gateway_connections_cut", "Clients that took nothing of their answer")
 READY = Gauge("gateway_ready", "1 while readiness succeeds")
+
+# configuration
+CONFIG_RELOADS = Counter("gateway_config_reloads", "SIGHUPs answered", ["outcome"])
 
 # stream
 APPEND_SECONDS = Histogram("gateway_append_seconds", "One write of the stream", ["topic"], buckets=_FAST)

@@ -1,6 +1,7 @@
 """`gateway dead ...`: dead letters from the command line."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway.config import load
+from gateway.config import Config, load
 from gateway.console.client import ConsoleClient
 from gateway.console.patch import JSON_PATCH, MERGE_PATCH
 from gateway.errors import ConfigError
+from gateway.keys import is_hashed
+
+KEY_VARIABLE = "GATEWAY_OPERATOR_KEY"
 
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: what eSputnik refused for good.")
 
@@ -128,7 +132,7 @@ def run(path: Path | None, url: str, ask: Callable[[ConsoleClient], Awaitable[No
     config = load(path)
     if not config.operator.keys:
         raise ConfigError(["operator.keys: none is configured, so the gateway has no operator routes"])
-    key = config.operator.keys[0].get_secret_value()
+    key = _operator_key(config)
 
     async def main() -> None:
         async with ConsoleClient(url or f"http://{config.listen.host}:{config.listen.port}", key) as client:
@@ -140,6 +144,15 @@ def run(path: Path | None, url: str, ask: Callable[[ConsoleClient], Awaitable[No
 def screen() -> Console:
     """Return where tables go: as wide as the terminal, or wide enough for a file."""
     return Console(width=None if Console().is_terminal else 150)
+
+
+def _operator_key(config: Config) -> str:
+    """Return a key to present: of the environment, else the first that the configuration does not hash."""
+    configured = [key.get_secret_value() for key in config.operator.keys]
+    for key in (os.environ.get(KEY_VARIABLE), *configured):
+        if key and not is_hashed(key):
+            return key
+    raise ConfigError([f"operator.keys: all are hashed; put the key itself into {KEY_VARIABLE}"])
 
 
 def _print(content: Any) -> None:

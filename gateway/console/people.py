@@ -78,9 +78,13 @@ class People:
     """What the routes need."""
 
     def __init__(self, config: Config, store: Store, clock: Clock) -> None:
-        self._sites = {site.id: site for site in config.sites}
+        self.change(config)
         self._store = store
         self._clock = clock
+
+    def change(self, config: Config) -> None:
+        """Take over what is said of sites."""
+        self._sites = {site.id: site for site in config.sites}
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route; whoever serves them asks for the operator's key."""

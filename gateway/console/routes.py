@@ -52,9 +52,14 @@ class Console:
 
     def __init__(self, config: Config, store: Store, sites: Mapping[str, Stream], clock: Clock) -> None:
         self._people = People(config, store, clock)
-        self._keys = Keys({_OPERATOR: config.operator.keys})
+        self.change(config)
         self._store = store
         self._sites = sites
+
+    def change(self, config: Config) -> None:
+        """Take over the operator's keys, and what is said of sites."""
+        self._keys = Keys({_OPERATOR: config.operator.keys})
+        self._people.change(config)
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route."""

@@ -59,7 +59,8 @@ class Deliverer:
         self._share = 0.0
         self._is_erased = erased
         self._erased = metrics.ERASED.labels(site.id)
-        gates = Gates(site, settings, clock, lambda: self._share, self._release)
+        self._client = client
+        self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
         self._sender = Sender(site, settings, client, gates, dead_letters, clock)
         self._lanes: Lanes[Pending] = Lanes(self._deliver, gates.turn, settings.concurrency, settings.window)
         self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
@@ -73,6 +74,11 @@ class Deliverer:
 
     def _release(self) -> None:
         self._lanes.release()
+
+    def change(self, site: Site) -> None:
+        """Take over the site's rate and key; what is under way ends as it began."""
+        self._gates.change(site.rate)
+        self._client.use_key(site.api_key.get_secret_value())
 
     async def run(self) -> None:
         """Deliver until `stop`; raises what nobody can wait away.

@@ -45,6 +45,10 @@ class Gates:
         self._opened = {name: metrics.CIRCUIT_OPEN.labels(site.id, name) for name in Endpoint}
         metrics.PACE.labels(site.id).set_function(lambda: pace.per_second(clock.monotonic()))
 
+    def change(self, rate: float) -> None:
+        """Keep to another rate from now on."""
+        self._pace.change(rate)
+
     async def turn(self) -> None:
         """Return when the pace allows one more request."""
         while (wait := self._pace.take(self._clock.monotonic())) > 0:

@@ -35,6 +35,10 @@ class Pace:
         self._paused_until = now
         self._limited = 0
 
+    def change(self, rate: float) -> None:
+        """Keep to another rate from now on."""
+        self._rate = rate
+
     def per_second(self, now: float) -> float:
         """Return the pace as it is now: 0 in a pause or without a share."""
         if now < self._paused_until:

@@ -149,10 +149,14 @@ class Part(ABC):
 class Kafka(Part):
     """One Apache Kafka node, broker and controller at once; topics are not made by themselves."""
 
-    def __init__(self, node: int = 1, voters: Sequence[str] = (), controller_port: int = 0) -> None:
+    def __init__(
+        self, node: int = 1, voters: Sequence[str] = (), controller_port: int = 0, advertised_port: int = 0
+    ) -> None:
+        """`advertised_port` is where clients are sent to, should something stand in between."""
         super().__init__("kafka")
         self.node = node
         self.port = free_port()
+        self._advertised_port = advertised_port or self.port
         self._controller_port = controller_port or free_port()
         self._voters = voters or [f"{node}@127.0.0.1:{self._controller_port}"]
 
@@ -170,7 +174,7 @@ class Kafka(Part):
             controller.quorum.voters={",".join(self._voters)}
             controller.listener.names=CONTROLLER
             listeners={listeners}
-            advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+            advertised.listeners=PLAINTEXT://127.0.0.1:{self._advertised_port}
             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
             log.dirs={self.folder / "data"}
             auto.create.topics.enable=false
@@ -193,6 +197,11 @@ class Kafka(Part):
             check=True,
             capture_output=True,
         )
+
+    def wipe(self) -> None:
+        """Lose the disk: a server that was stopped or killed starts with an empty one."""
+        shutil.rmtree(self.folder / "data")
+        self._prepare()
 
     def _command(self) -> list[str]:
         return [*_java("-Xmx384m", "-XX:+UseSerialGC"), "kafka.Kafka", "server.properties"]

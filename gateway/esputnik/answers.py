@@ -5,6 +5,7 @@ text, successes as plain sentences, errors as text, as `{message}`, as Spring's 
 text followed by JSON (Yespo-CDP/yespo-shopify; docs page 29549050932, FAQ integrating with API).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,8 +61,16 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now: float) -
     return Unavailable(message, status=status, said=said, retry_after=wait)
 
 
-def _taken(status: int, body: bytes) -> Answer | Refused:
-    """Read a 2xx, which may be a refusal in disguise: one with `errors` or `errorMessage` in it."""
+_PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+
+
+def _taken(status: int, body: bytes) -> Answer | EsputnikError:
+    """Read a 2xx, which may be a refusal in disguise: one with `errors` or `errorMessage` in it.
+
+    A web page is no answer of an API: somebody in between has something to say, and eSputnik got nothing.
+    """
+    if _PAGE.match(body):
+        return Unavailable(f"a web page was answered with {status}", status=status)
     document = _document(body)
     if isinstance(document, dict) and (document.get("errors") or document.get("errorMessage")):
         return Refused(f"eSputnik answered {status} with errors", status=status, said=words(body))

@@ -1,6 +1,7 @@
 """The calls: one HTTP session to one site's tracker and API."""
 
 import base64
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -38,24 +39,37 @@ class EsputnikClient:
     """
 
     def __init__(
-        self, *, tracker_url: str, api_url: str, api_key: str, timeout: float, connections: int
+        self,
+        *,
+        tracker_url: str,
+        api_url: str,
+        api_key: str,
+        timeout: float,
+        connections: int,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls` says which certificates are trusted; without it, those that the system trusts."""
         self._tracker = URL(tracker_url)
         self._api = URL(api_url.rstrip("/"))
-        # The key is the password of any user (docs page 29187720564, Getting started with the API).
-        basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
-        self._authorization = {"Authorization": f"Basic {basic}"}
+        self.use_key(api_key)
         # aiohttp rounds waits above this threshold up to whole seconds; a promise in seconds is none then.
         self._timeout = ClientTimeout(total=timeout, ceil_threshold=timeout + 1)
         self._connections = connections
+        self._tls: ssl.SSLContext | bool = tls or True
         self._session: ClientSession | None = None
+
+    def use_key(self, api_key: str) -> None:
+        """Present that key from now on."""
+        # The key is the password of any user (docs page 29187720564, Getting started with the API).
+        basic = base64.b64encode(f"gateway:{api_key}".encode()).decode()
+        self._authorization = {"Authorization": f"Basic {basic}"}
 
     def __repr__(self) -> str:
         return f"<EsputnikClient {self._tracker.host} {self._api.host}>"
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
-            connector=TCPConnector(limit=self._connections, keepalive_timeout=30),
+            connector=TCPConnector(limit=self._connections, keepalive_timeout=30, ssl=self._tls),
             cookie_jar=DummyCookieJar(),
             headers=_HEADERS,
             timeout=self._timeout,

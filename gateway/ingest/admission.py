@@ -4,7 +4,7 @@ from gateway.ingest.problem import Problem
 
 
 class Room:
-    """Bounds the bytes of all requests that are under way, as they came and decompressed."""
+    """Bounds the bytes of all requests that are under way, as they came and as what they become."""
 
     def __init__(self, size: int) -> None:
         self.left = size

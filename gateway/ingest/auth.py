@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import SecretStr
 
 from gateway.ingest.problem import Problem
+from gateway.keys import configured_digest, digest
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8"'}
 
@@ -15,21 +16,21 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="gateway", charset="UTF-8"'}
 class Keys:
     """Tells whom a presented key belongs to, in a time that says nothing about any key.
 
-    Keys are looked up by a digest that is keyed anew in every process, so neither equality nor hashing ever
-    touches a key itself.
+    Keys are looked up by a hash of their digest that is keyed anew in every process, so neither equality nor
+    hashing ever touches a key itself, and nobody can choose what the look-up compares.
     """
 
     def __init__(self, holders: Mapping[str, Iterable[SecretStr]]) -> None:
-        """`holders` are sites (or whoever it is) with their keys."""
+        """`holders` are sites (or whoever it is) with their keys, plain or hashed (`gateway.keys`)."""
         self._salt = os.urandom(32)
         self._holders = {
-            self._digest(key.get_secret_value().encode()): holder
+            self._place(configured_digest(key.get_secret_value())): holder
             for holder, keys in holders.items()
             for key in keys
         }
 
-    def _digest(self, key: bytes) -> bytes:
-        return hashlib.blake2b(key, key=self._salt, digest_size=16).digest()
+    def _place(self, key_digest: bytes) -> bytes:
+        return hashlib.blake2b(key_digest, key=self._salt, digest_size=16).digest()
 
     def holder(self, headers: Mapping[str, str]) -> str:
         """Return who holds the key that the headers present.
@@ -40,7 +41,7 @@ class Keys:
         if key is None:
             detail = "present a key as Basic password, Bearer token or X-Api-Key"
             raise Problem(401, "key_missing", detail, _CHALLENGE)
-        holder = self._holders.get(self._digest(key))
+        holder = self._holders.get(self._place(digest(key)))
         if holder is None:
             raise Problem(401, "key_unknown", "nobody who may do this has this key", _CHALLENGE)
         return holder

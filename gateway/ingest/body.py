@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import zstandard
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from gateway.config import Limits
 from gateway.ingest.admission import Hold
@@ -47,6 +47,9 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
     if encoding:
         raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes)
         hold.take(len(raw))
+    if len(raw) > limits.values:  # fewer bytes cannot hold more values
+        _check_values(raw, limits.values)
+    hold.take(limits.copies * len(raw))
     content_type = request.headers.get("Content-Type", "")
     if ";" in content_type:
         _check_charset(request.charset)
@@ -62,19 +65,36 @@ async def _read(request: web.Request, limit: int, seconds: float, hold: Hold) ->
     length = request.content_length
     if length is not None and length > limit:
         raise _too_large(limit)
-    hold.take(limit if length is None else length)
     try:
         if request.content.is_eof():  # the usual case: everything came in one piece, no timer is needed
-            return await request.read()
+            return await _arriving(request.content, limit, hold)
         async with asyncio.timeout(seconds):
-            return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limit) from None
+            return await _arriving(request.content, limit, hold)
     except TimeoutError:
         detail = f"the body did not arrive within {seconds:g} seconds"
         raise Problem(408, "body_timeout", detail, {"Connection": "close"}) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Problem(400, "body_incomplete", "the body ended before its stated length") from None
+
+
+async def _arriving(content: StreamReader, limit: int, hold: Hold) -> bytes:
+    """Return the body; what it takes of the room is what has come, not what its head announces."""
+    parts, size = [], 0
+    while part := await content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        hold.take(len(part))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_values(raw: bytes, limit: int) -> None:
+    """Refuse what would become too many objects, before it does; those in texts count as well."""
+    count = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    if count > limit:
+        detail = f"about {count} values are more than the limit of {limit} in one request"
+        raise Problem(413, "too_many_values", detail)
 
 
 def _too_large(limit: int) -> Problem:

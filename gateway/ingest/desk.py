@@ -31,17 +31,22 @@ class Desk:
     """Judges every event of one site: one result each, and a record for each that goes on."""
 
     def __init__(self, site: Site, catalogue: Catalogue, now: float) -> None:
-        self.site = site
-        self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
-        """Of events, or None where the site may post as many as it likes."""
-        ahead_ms = int(site.clock_tolerance_seconds * 1000)
-        self._judge = Judge(catalogue, site.id, site.country, site.strict, site.blocked_ids, ahead_ms)
+        self._catalogue = catalogue
+        self.change(site, now)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
         self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)
         self._warned = metrics.Bound(metrics.EVENTS_WARNED, site.id)
         self._duplicates = metrics.EVENTS_DUPLICATE.labels(site.id, "ingest")
         self._plugin_logs = metrics.PLUGIN_LOGS.labels(site.id)
+
+    def change(self, site: Site, now: float) -> None:
+        """Judge by the site's present settings from now on; callers' ids stay in mind."""
+        self.site = site
+        self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
+        """Of events, or None where the site may post as many as it likes."""
+        ahead_ms = int(site.clock_tolerance_seconds * 1000)
+        self._judge = Judge(self._catalogue, site.id, site.country, site.strict, site.blocked_ids, ahead_ms)
 
     def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
         """Return one result per event, in order; accepted ones say where they will be durable.

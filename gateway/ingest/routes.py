@@ -58,6 +58,13 @@ class Routes:
         self._others = others
         self._openapi = orjson.dumps(openapi(catalogue), option=orjson.OPT_INDENT_2)
 
+    def change(self, config: Config) -> None:
+        """Take over keys and settings of the same sites, for every request whose key is not yet looked at."""
+        self._keys = Keys({site.id: site.keys for site in config.sites})
+        for site in config.sites:
+            if site != self._desks[site.id].site:
+                self._desks[site.id].change(site, self._clock.monotonic())
+
     def table(self) -> list[web.RouteDef]:
         """Return every route, a path's other methods and all other paths among them."""
         known: list[Route] = [

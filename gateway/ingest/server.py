@@ -1,18 +1,25 @@
 """The listener: one aiohttp server, bounded in connections, sizes and patience."""
 
 import asyncio
+import resource
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
+import structlog
 from aiohttp import web
 
 from gateway import metrics
 from gateway.config import Limits, Listen
 
 _BACKLOG = 1024
+_OTHER_FILES = 500
+"""Of the stream, the database, and connections to Kafka and eSputnik."""
 _COME_AGAIN = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
+
+
+_log = structlog.get_logger()
 
 
 class HttpServer:
@@ -32,17 +39,20 @@ class HttpServer:
             shutdown_timeout=listen.grace_seconds,
         )
         self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
         self.port = 0
         """The port it listens on, once started."""
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError where the address is taken."""
+        _allow_files(self._listen.connections)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             self._connection, host, port, backlog=_BACKLOG, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
+        self._sweeper = loop.create_task(self._sweep())
 
     def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
@@ -52,11 +62,46 @@ class HttpServer:
             return _Refuse()
         return server()
 
+    async def _sweep(self) -> None:
+        """Cut who asks and does not read the answers: each would keep one of them for as long as he likes."""
+        unread: dict[Any, int] = {}
+        while True:
+            await asyncio.sleep(self._listen.idle_seconds)
+            server = self._runner.server
+            assert server is not None
+            before, unread = unread, {}
+            for connection in server.connections:
+                if connection.transport is None:
+                    continue
+                transport = cast("asyncio.WriteTransport", connection.transport)
+                size = transport.get_write_buffer_size()
+                if size and before.get(connection) == size:
+                    transport.abort()
+                    metrics.CONNECTIONS_CUT.inc()
+                elif size:
+                    unread[connection] = size
+
     async def stop(self) -> None:
         """Take no new connection, answer what is in flight, and close; bounded by the grace time."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         if self._server is not None:
             self._server.close()
         await self._runner.cleanup()
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the soft limit of open files to what the connections need, as far as the hard one allows.
+
+    Out of files, a server can accept nobody, nor open a file of its own.
+    """
+    wanted = connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _log.warning("files_limited", limit=allowed, wanted=wanted, why="listen.connections needs as many")
 
 
 class _Refuse(asyncio.Protocol):

@@ -10,6 +10,7 @@ The numbered list of tables is `migrations`; a room that needs one adds a step t
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -67,11 +68,13 @@ class Store(Protocol):
         """Release the connections. Bounded in time."""
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str, ca_file: Path | None = None) -> Store:
     """Open the database at `sqlite:path` or `postgresql://...` and bring its tables up to date.
 
-    Of several processes that start at once one migrates and the others wait for it. Raises Unreachable where
-    the database does not answer, ConfigError where the URL is none or a newer version has been at work there.
+    A SQLite file belongs to one process; of several that start at once on PostgreSQL one migrates and the
+    others wait for it. `ca_file` holds the authorities that PostgreSQL's certificate is verified by, instead
+    of the system's. Raises Unreachable where the database does not answer, ConfigError where the URL is none,
+    the file has an owner, the certificate is not valid or a newer version has been at work there.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite":
@@ -80,7 +83,7 @@ async def open_store(url: str) -> Store:
         return await open_sqlite(rest.removeprefix("//"))
     from gateway.store.postgres import open_postgres  # noqa: PLC0415 -- imported only when chosen
 
-    return await open_postgres(url)
+    return await open_postgres(url, ca_file)
 
 
 def bulk(rows: Iterable[Sequence[str | int | None]]) -> str:

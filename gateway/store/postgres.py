@@ -1,10 +1,14 @@
 """The shared database as PostgreSQL, through asyncpg: many processes on many machines."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -12,6 +16,7 @@ from gateway.errors import ConfigError, Unreachable
 from gateway.store import Argument, Row, Statement
 from gateway.store.dialect import POSTGRES, statement
 from gateway.store.migrations import migrate
+from gateway.tls import trusting
 
 _CONNECTIONS = 8
 _CONNECT_SECONDS = 5
@@ -21,6 +26,8 @@ _MIGRATE_SECONDS = 600
 """How long another process may migrate before we stop waiting for it."""
 _MIGRATION_LOCK = 0x65537075746E696B
 """Number of the advisory lock under which the tables are changed; any number that nobody else uses."""
+
+_THIS_MACHINE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,  # with wrong passwords among them
@@ -104,10 +111,11 @@ class PostgresTransaction:
             await _answered(self._connection.execute, sql, *(rows for _, rows in statements))
 
 
-async def open_postgres(url: str) -> PostgresStore:
+async def open_postgres(url: str, ca_file: Path | None) -> PostgresStore:
     """Connect, and bring the tables up to date under an advisory lock."""
     pool = asyncpg.create_pool(
         url,
+        ssl=_tls(url, ca_file),
         min_size=0,
         max_size=_CONNECTIONS,
         timeout=_CONNECT_SECONDS,
@@ -124,16 +132,42 @@ async def open_postgres(url: str) -> PostgresStore:
             await migrate(transaction, POSTGRES)
     except BaseException as problem:
         await store.close()
-        if isinstance(problem, ValueError) or isinstance(problem.__cause__, _REFUSED):
+        if isinstance(problem, ValueError) or _is_a_mistake(problem.__cause__):
             raise ConfigError([f"links.url: {_why_refused(problem)}"]) from None
         raise
     return store
+
+
+def _tls(url: str, ca_file: Path | None) -> ssl.SSLContext | None:
+    """Return how the connection is secured; None leaves it to the URL's own `sslmode`.
+
+    Left alone, asyncpg would take any certificate, and go on without TLS where there is none. On this very
+    machine that is right; anywhere else it has to be said.
+    """
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if "sslmode" in query or "PGSSLMODE" in os.environ:
+        return None
+    hosts = query.get("host") or [parts.hostname or os.environ.get("PGHOST", "")]
+    if ca_file is None and all(host in _THIS_MACHINE or host.startswith("/") for host in hosts):
+        return None
+    return trusting("links.ca_file", ca_file)
+
+
+def _is_a_mistake(cause: BaseException | None) -> bool:
+    """Return whether the server is there and an operator has to change something."""
+    # asyncpg raises a bare ConnectionError for a server without TLS; those of the network are subclasses.
+    return isinstance(cause, (*_REFUSED, ssl.SSLError)) or type(cause) is ConnectionError
 
 
 def _why_refused(problem: BaseException) -> str:
     """Return a sentence without what the URL holds, which may be a password."""
     if isinstance(problem.__cause__, asyncpg.InvalidCatalogNameError):
         return "PostgreSQL has no database of that name"
+    if isinstance(problem.__cause__, ssl.SSLError):
+        return "PostgreSQL's certificate is not valid here; links.ca_file names the authorities to trust"
+    if type(problem.__cause__) is ConnectionError:
+        return "PostgreSQL takes no TLS; on a network that you trust, add ?sslmode=disable"
     if isinstance(problem.__cause__, _REFUSED):
         return "PostgreSQL does not take that user and password"
     return "is not the address of a PostgreSQL database (postgresql://user:password@host:port/name)"
@@ -156,6 +190,8 @@ async def _answered(ask: Callable[..., Awaitable[Any]], *arguments: Any, **optio
     """Return what the database answers. Raises Unreachable where it is away."""
     try:
         return await ask(*arguments, **options)
+    except ssl.SSLError as problem:  # some of them are ValueErrors, too
+        raise Unreachable(f"PostgreSQL cannot be trusted: {type(problem).__name__}") from problem
     except ValueError:  # a bad URL or argument, which asyncpg counts among its InterfaceErrors
         raise
     except _AWAY as problem:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.errors import Unreachable
+from gateway.lock import Lock
 from gateway.store import Argument, Row, Statement
 from gateway.store.dialect import SQLITE, statement
 from gateway.store.migrations import migrate
 
 _LOCK_SECONDS = 10
-"""How long another process may hold the file, with a migration for one, before it counts as away."""
+"""How long somebody's own SQLite may hold the file before it counts as away."""
 
 _CACHE_KB = 64 * 1024
 """With SQLite's own 2 MB, looking up among a million rows took a fifth longer."""
@@ -29,10 +30,11 @@ class SqliteStore:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._turn = asyncio.Lock()
+        self._lock: Lock | None = None
         self._connection: sqlite3.Connection
 
     async def open(self) -> None:
-        """Open or make the file and bring its tables up to date."""
+        """Open or make the file and bring its tables up to date; raises ConfigError where it has an owner."""
         try:
             await self.run(self._connect)
             async with self.transaction() as transaction:
@@ -81,6 +83,7 @@ class SqliteStore:
 
     def _connect(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = Lock(self._path)
         self._path.touch(mode=0o600)  # SQLite gives its journal the same mode
         self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=_LOCK_SECONDS)
         self._connection.row_factory = sqlite3.Row
@@ -95,6 +98,8 @@ class SqliteStore:
     def _disconnect(self) -> None:
         if hasattr(self, "_connection"):
             self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
 
 
 class SqliteTransaction:

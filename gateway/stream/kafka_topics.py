@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from gateway.config import StreamSettings
 from gateway.errors import ConfigError, Unreachable
+from gateway.tls import trusting
 
 MESSAGE_BYTES = 12 * 2**20
 """A topic's limit for one message: above the largest body that ingest takes, with room for its head."""
@@ -38,12 +39,13 @@ def connection(settings: StreamSettings) -> dict[str, Any]:
 
 
 def _ssl_context(settings: StreamSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
+    context = trusting("stream.ca_file", settings.ca_file)
+    if settings.cert_file:
+        try:
             context.load_cert_chain(settings.cert_file, settings.key_file)
-    except OSError as problem:
-        raise ConfigError([f"stream: a certificate file cannot be used: {problem.strerror}"]) from problem
+        except OSError as problem:
+            mistake = f"stream.cert_file, stream.key_file: cannot be used: {problem.strerror}"
+            raise ConfigError([mistake]) from None
     return context
 
 
@@ -131,6 +133,9 @@ async def _create(admin: Any, settings: StreamSettings, name: str) -> bool:
 
 def _topic_config(settings: StreamSettings) -> dict[str, str]:
     return {
+        # The broker's clock, not ours: a gateway whose clock is an hour ahead would be refused, and what one
+        # that is a week behind writes would be past its retention at once.
+        "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(int(settings.retention_days * 86_400_000)),
         "min.insync.replicas": str(settings.min_insync),
         "max.message.bytes": str(MESSAGE_BYTES),

@@ -14,10 +14,11 @@ from typing import Any
 
 from gateway.config import StreamSettings
 from gateway.errors import NotDurable, Unreachable
+from gateway.lock import Lock
 from gateway.stream import Backlog, Chunk, Entry, Item, Mark, Taken
 from gateway.stream.gather import Gatherer, Landing
 from gateway.stream.marks import Ranges, from_text, not_done, to_text
-from gateway.stream.sqlite_file import Lock, Writer, connect, prepare
+from gateway.stream.sqlite_file import Writer, connect, prepare
 
 PARTITION = 0
 _PATIENCE = 1.0
@@ -36,7 +37,7 @@ class SqliteLog:
         """Raises ConfigError when another process owns the file or a newer gateway wrote it."""
         path = settings.path.absolute()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = Lock(path.with_name(f"{path.name}.lock"))
+        self._lock = Lock(path)
         try:
             prepare(path)
         except BaseException:

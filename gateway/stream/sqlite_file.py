@@ -1,8 +1,6 @@
-"""The file under the embedded stream: its schema, its owner, and the one thread that writes to it."""
+"""The file under the embedded stream: its schema, and the one thread that writes to it."""
 
 import asyncio
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
@@ -39,28 +37,6 @@ CREATE TABLE marks (
 """
 
 Work = Callable[[sqlite3.Connection], Any]
-
-
-class Lock:
-    """Holds a file for this process alone, as long as the process lives."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises ConfigError naming the process that holds the file already."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._descriptor, 20, 0).decode() or "unknown"
-            os.close(self._descriptor)
-            raise ConfigError(
-                [f"{path.with_suffix('')} is in use by process {holder}: one process at a time can own it"]
-            ) from None
-        os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
-
-    def release(self) -> None:
-        """Let the next process have it."""
-        os.close(self._descriptor)
 
 
 def connect(path: Path) -> sqlite3.Connection:

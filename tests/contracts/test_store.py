@@ -2,7 +2,11 @@
 
 import asyncio
 import multiprocessing
+import os
+import socket
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -114,7 +118,10 @@ def _open_and_close(url: str, barrier: "multiprocessing.synchronize.Barrier") ->
     asyncio.run(main())
 
 
-async def test_of_several_processes_that_start_at_once_one_migrates_and_the_others_wait(url: str) -> None:
+async def test_of_several_processes_that_start_at_once_one_migrates_and_the_others_wait(
+    postgres_url: str,
+) -> None:
+    url = postgres_url
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
     processes = [context.Process(target=_open_and_close, args=(url, barrier)) for _ in range(3)]
@@ -151,6 +158,17 @@ async def test_the_sqlite_folder_and_file_are_their_owners_alone(tmp_path: Path)
     await store.close()
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert set(modes.values()) == {0o600}, modes
+
+
+async def test_a_second_process_on_a_sqlite_store_is_told_who_holds_it(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path}/links.db"
+    store = await open_store(url)
+    script = f"import asyncio; from gateway.store import open_store; asyncio.run(open_store({url!r}))"
+    second = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stderr=subprocess.PIPE)
+    _, said = await second.communicate()
+    assert f"links.db is in use by process {os.getpid()} on {socket.gethostname()}:" in said.decode()
+    await store.close()
+    await (await open_store(url)).close()
 
 
 async def test_a_sqlite_file_that_cannot_be_made_is_unreachable(tmp_path: Path) -> None:

@@ -140,6 +140,21 @@ async def test_a_full_spool_refuses_in_time_and_takes_again_when_it_is_drained(
         await stream.append(some(100))
 
 
+async def test_a_lone_broker_that_lost_its_disk_takes_again_once_the_topics_are_made(
+    kafka: Kafka, spooling: StreamSettings
+):
+    async with open_log(spooling, "events") as log:
+        stream = await log.topic("events")
+        kafka.kill()
+        kafka.wipe()
+        await asyncio.to_thread(kafka.start)
+        assert await append(stream, [0, 1]) == [LANES, LANES]
+        await create_topics(spooling, ["events"])
+        await until_drained()
+        await append(stream, [2])
+        await read(stream, 3)
+
+
 async def test_a_partition_without_a_leader_takes_no_other_with_it(topic_prefix: str, tmp_path: Path):
     with kafka_cluster(3) as brokers:
         settings = StreamSettings(

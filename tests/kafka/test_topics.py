@@ -1,15 +1,16 @@
 import asyncio
+import time
 from collections import defaultdict
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from gateway.config import StreamSettings
 from gateway.demo.parts import free_port
 from gateway.errors import ConfigError, Unreachable
 from gateway.stream import Entry
-from gateway.stream.kafka_topics import TopicReport, connection, create_topics
+from gateway.stream.kafka_topics import TopicReport, connection, create_topics, topic_name
 from gateway.stream.opening import open_log
 
 
@@ -100,5 +101,25 @@ def test_tls_and_sasl_settings_reach_the_client_and_certificates_are_verified() 
 
 def test_an_unusable_certificate_is_a_sentence() -> None:
     settings = StreamSettings(kind="kafka", brokers=["broker:9093"], tls=True, ca_file="/nowhere/ca.pem")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="certificate"):
+    with pytest.raises(ConfigError, match=r"stream\.ca_file: cannot be used"):
         connection(settings)
+
+
+@pytest.mark.parametrize("years", [-40, 40])
+async def test_a_clock_that_is_wrong_by_years_neither_refuses_nor_outdates_what_is_appended(
+    settings: StreamSettings, monkeypatch: pytest.MonkeyPatch, years: int
+):
+    await create_topics(settings, ["events"])
+    clock = time.time_ns
+    async with open_log(settings) as log:
+        stream = await log.topic("events")
+        monkeypatch.setattr(time, "time_ns", lambda: clock() + years * 365 * 86_400 * 10**9)
+        await stream.append([Entry("lane", b"value")])
+        monkeypatch.undo()
+    topic = topic_name(settings, "events")
+    places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, auto_offset_reset="earliest")
+    consumer.assign(places)
+    async with consumer, asyncio.timeout(20):
+        message = await consumer.getone()
+    assert abs(message.timestamp / 1000 - time.time()) < 3600, "the broker's clock counts, not ours"

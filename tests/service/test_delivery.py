@@ -6,12 +6,25 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from gateway.delivery.deliverer import GROUP
 from gateway.stream import Entry
-from tests.service.tracker import KEY, Parts, Tracker, append, hangs, opened, record, resets, says, until
+from tests.service.tracker import (
+    KEY,
+    Answer,
+    Parts,
+    Tracker,
+    append,
+    hangs,
+    opened,
+    record,
+    resets,
+    says,
+    until,
+)
 
 
 @pytest.fixture
@@ -61,6 +74,30 @@ async def test_what_is_not_taken_now_is_sent_again(parts: Parts, tracker: Tracke
     async with parts.delivering(tracker):
         await until(lambda: tracker.taken == ["a-1", "a-2"])
     assert tracker.requests_of("a-1") == 3
+
+
+async def halves(request: web.Request) -> web.StreamResponse:
+    """Answer 200 and half a body, then cut the connection."""
+    answer = web.StreamResponse(headers={"Content-Length": "100"})
+    await answer.prepare(request)
+    await answer.write(b'{"id": ')
+    return await resets(request)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [halves, says(200, b"<!doctype html><title>Sign in</title>"), says(502, b"<html>Bad Gateway</html>")],
+    ids=["half", "page", "gateway"],
+)
+async def test_half_an_answer_or_a_web_page_is_sent_again_and_nothing_is_lost(
+    parts: Parts, tracker: Tracker, wrong: Answer
+) -> None:
+    tracker.script["a-1"] = [wrong] * 3
+    await append(await parts.stream(), "a-1", "a-2")
+    async with parts.delivering(tracker):
+        await until(lambda: tracker.taken == ["a-1", "a-2"])
+    assert tracker.requests_of("a-1") == 4
+    assert await parts.dead_letters() == []
 
 
 async def test_a_hang_ends_with_the_timeout_and_is_sent_again(parts: Parts, tracker: Tracker) -> None:

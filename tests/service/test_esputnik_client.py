@@ -204,3 +204,11 @@ async def test_each_call_raises_what_the_answer_means(
     for call in calls:
         with pytest.raises(kind):
             await call()
+
+
+async def test_a_key_is_changed_for_what_comes_next(server: Tracker, client: EsputnikClient) -> None:
+    await client.add_contact(b"{}", "c-1")
+    client.use_key("another-key")
+    await client.add_contact(b"{}", "c-2")
+    keys = [base64.b64decode(headers["Authorization"].removeprefix("Basic ")) for headers in server.headers]
+    assert [key.partition(b":")[2] for key in keys] == [KEY.encode(), b"another-key"]

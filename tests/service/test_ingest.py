@@ -212,14 +212,14 @@ async def test_the_docs_page_is_served(shop: Shop):
         assert "openapi.json" in await answer.text()
 
 
-async def test_a_body_that_does_not_arrive_in_time_is_a_408(shop: Shop):
-    reader, writer = await asyncio.open_connection("127.0.0.1", shop.gateway.port)
-    writer.write(
-        b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: 100\r\n\r\n{"
-    )
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
-    assert b" 408 " in head
-    writer.close()
+async def test_a_body_that_does_not_arrive_in_time_is_a_408(tmp_path: Path, sandbox: Sandbox):
+    config = settings(tmp_path, sandbox, listen={"port": 0, "metrics_port": 0, "body_seconds": 0.5})
+    async with running_shop(config, sandbox) as shop:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shop.gateway.port)
+        writer.write(starting(100, 1))
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n"), 30)
+        assert b" 408 " in head
+        writer.close()
 
 
 async def test_a_site_over_its_rate_is_answered_429_and_another_is_not(tmp_path: Path, sandbox: Sandbox):
@@ -233,18 +233,44 @@ async def test_a_site_over_its_rate_is_answered_429_and_another_is_not(tmp_path:
         assert (await shop.post(event(siteId="strict-shop"), key="strict-key"))[0] == 202
 
 
+def starting(announced: int, sent: int) -> bytes:
+    """Return the beginning of a request that never goes on."""
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: {announced}\r\n\r\n"
+    )
+    return head.encode() + b" " * sent
+
+
 async def test_over_the_bytes_in_flight_a_request_is_asked_to_come_again(tmp_path: Path, sandbox: Sandbox):
-    limits = {"in_flight_bytes": 2**20, "body_bytes": 2**20}
+    limits = {"in_flight_bytes": 4 * 2**20, "body_bytes": 2**20, "decoded_bytes": 2**20}
     async with running_shop(settings(tmp_path, sandbox, limits=limits), sandbox) as shop:
-        _, slow = await asyncio.open_connection("127.0.0.1", shop.gateway.port)
-        slow.write(
-            b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: shop-key\r\nContent-Length: 1048000\r\n\r\n{"
-        )
+        slow = [(await asyncio.open_connection("127.0.0.1", shop.gateway.port))[1] for _ in range(4)]
+        for writer in slow:
+            writer.write(starting(2**20, 1_040_000))
         async with asyncio.timeout(20):
-            while (answered := await shop.post([event()] * 10))[0] == 202:
+            while (answered := await shop.post([event()] * 100))[0] == 202:
                 pass
         assert (answered[0], answered[1]["code"]) == (503, "busy")
-        slow.close()
+        for writer in slow:
+            writer.close()
         async with asyncio.timeout(20):
-            while (await shop.post([event()] * 10))[0] != 202:
+            while (await shop.post([event()] * 100))[0] != 202:
                 await asyncio.sleep(0.02)
+
+
+async def test_what_is_only_announced_takes_no_room(shop: Shop):
+    slow = [(await asyncio.open_connection("127.0.0.1", shop.gateway.port))[1] for _ in range(100)]
+    for writer in slow:
+        writer.write(starting(4_000_000, 1))
+        await writer.drain()
+    for _ in range(10):
+        assert (await shop.post([event()] * 100))[0] == 202
+    for writer in slow:
+        writer.close()
+
+
+async def test_a_body_that_would_become_too_many_objects_is_refused_before_it_does(shop: Shop):
+    for body in (b"[" + b"{}," * 300_000 + b"{}]", orjson.dumps(event() | {"junk": [[]] * 300_000})):
+        status, problem = await shop.post(body)
+        assert (status, problem["code"]) == (413, "too_many_values")
+    assert (await shop.post([event()] * 1000))[0] == 202

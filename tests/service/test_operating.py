@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +14,6 @@ from gateway.sandbox import Sandbox
 from tests.ledger import until_taken
 from tests.processes import Process, running, write_config
 from tests.service.conftest import KEY, cart, event
-
-MARK = "zzmarked"
-PERSON = {
-    "externalCustomerId": f"{MARK}-customer",
-    "user_email": f"{MARK}@example.com",
-    "user_phone": "+380671112233",
-    "user_name": f"{MARK} name",
-    "cookie": f"{MARK}-cookie",
-}
 
 
 def embedded(folder: Path, **listen: float) -> str:
@@ -71,45 +61,6 @@ async def test_check_names_every_mistake_of_the_configuration_at_once(tmp_path: 
         "stream.kind",
     }
     assert "Traceback" not in ended.stderr
-
-
-async def test_what_a_person_sent_reaches_no_log_metric_or_error(tmp_path: Path):
-    port, metrics_port = free_port(), free_port()
-    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
-        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, embedded(tmp_path))
-        config.write_text(config.read_text().replace("metrics_port = 0", f"metrics_port = {metrics_port}"))
-        process = Process("run", "--config", str(config), port=port)
-        events = [
-            event("CustomerData", **PERSON),
-            cart(0, **PERSON),
-            event(MARK, **PERSON),
-            event("PageView", {}, **PERSON | {"user_email": f"{MARK} no address", "user_phone": MARK}),
-            event(siteId=MARK),
-            MARK,
-        ]
-        with running(process):
-            said = []
-            for body in [*events, events, f"{{{MARK}"]:
-                posting = {"data": body} if isinstance(body, str) else {"json": body}
-                async with http.post(
-                    f"http://127.0.0.1:{port}/v1/events", headers={"X-Api-Key": KEY}, **posting
-                ) as answer:
-                    said.append(await answer.text())
-            for key in (MARK, f"Basic {MARK}"):
-                async with http.post(
-                    f"http://127.0.0.1:{port}/v1/events", headers={"X-Api-Key": key}
-                ) as answer:
-                    assert answer.status == 401
-                    said.append(await answer.text())
-            await until_taken(sandbox.url, 4)
-            async with http.get(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
-                said.append(await answer.text())
-            assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
-            said.append(process.log())
-    everything = "\n".join(said)
-    assert "stopping" in everything
-    for secret in (MARK, "380671112233", "shop-key", "sandbox-key"):
-        assert secret not in everything
 
 
 async def test_metrics_tell_what_was_taken_refused_warned_and_delivered(tmp_path: Path):
@@ -171,3 +122,18 @@ async def test_a_connection_over_the_limit_is_asked_to_come_again(tmp_path: Path
             assert b"Retry-After: " in head
             for _, one in [*connections, (reader, writer)]:
                 one.close()
+
+
+async def test_a_client_that_never_reads_its_answers_is_cut_off(tmp_path: Path):
+    port, metrics_port = free_port(), free_port()
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        settings = embedded(tmp_path, idle_seconds=1)
+        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, settings)
+        config.write_text(config.read_text().replace("metrics_port = 0", f"metrics_port = {metrics_port}"))
+        with running(Process("run", "--config", str(config), port=port)):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+            async with asyncio.timeout(30):
+                while not (await scraped(http, metrics_port))["gateway_connections_cut_total"]:
+                    await asyncio.sleep(0.1)
+            writer.close()

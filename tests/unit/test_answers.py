@@ -52,6 +52,13 @@ def test_a_200_with_errors_is_a_refusal(body: Any) -> None:
     assert (refusal.status, refusal.said) == (200, "Domain already exists")
 
 
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>", b"\n <html lang=en><body>Sign in</body></html>"])
+def test_a_web_page_is_no_answer_and_sent_again(body: bytes) -> None:
+    problem = answer(200, body)
+    assert type(problem) is Unavailable
+    assert "Sign in" not in str(problem)
+
+
 @pytest.mark.parametrize("body", [{"errors": []}, {"errors": None}, {"errorMessage": ""}, [{"errors": 1}]])
 def test_a_200_with_empty_errors_is_a_success(body: Any) -> None:
     assert isinstance(answer(200, body), Answer)

@@ -74,9 +74,32 @@ def test_nothing_is_left_undone_in_the_code():
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("page", ["promises.md", "identity.md"])
-def test_every_test_that_a_page_names_is_there(page):
+@pytest.mark.parametrize("page", ["promises.md", "identity.md", "security.md"])
+def test_every_test_that_a_page_names_is_there(page: str):
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(named) > 15
     assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_every_threat_has_a_test_beside_it():
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    threats = [row for row in rows if not row.startswith(("| threat", "|---"))]
+    assert len(threats) > 15
+    assert [row for row in threats if not re.search(r"`test_\w+` *\|$", row)] == []
+
+
+CLIENTS = {"esputnik/client.py", "console/client.py"}
+"""What opens connections: to the configured eSputnik, and from the command line to a gateway. Beside them the
+stand-in eSputnik does, which is for development alone."""
+
+
+def test_nothing_but_the_clients_opens_http_connections():
+    opening = re.compile(r"ClientSession\(|\burlopen\(|http\.client|\brequests\.")
+    found = {
+        str(path.relative_to(ROOT / "gateway"))
+        for path in (ROOT / "gateway").rglob("*.py")
+        if not {"demo", "sandbox"} & set(path.parts) and opening.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == CLIENTS

@@ -101,6 +101,13 @@ def test_the_pace_recovers_slowly_and_wholly() -> None:
     assert bucket.per_second(RECOVERY_SECONDS) == 200
 
 
+def test_another_rate_is_kept_from_then_on() -> None:
+    bucket = pace(100)
+    sent_until(bucket, 0, 10)
+    bucket.change(10)
+    assert len(sent_until(bucket, 10, 20)) == pytest.approx(100, rel=0.1)
+
+
 def test_a_turn_given_back_can_be_taken_again() -> None:
     bucket = pace(1)
     assert bucket.take(0.0) == 0

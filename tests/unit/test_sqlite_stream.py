@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -51,7 +52,7 @@ async def test_a_second_process_on_the_file_is_told_who_holds_it(
         sys.executable, "-c", script, settings.model_dump_json(), stderr=subprocess.PIPE
     )
     _, said = await second.communicate()
-    assert f"stream.db is in use by process {os.getpid()}" in said.decode()
+    assert f"stream.db is in use by process {os.getpid()} on {socket.gethostname()}:" in said.decode()
 
 
 async def test_a_closed_file_can_be_opened_again(settings: StreamSettings) -> None:
