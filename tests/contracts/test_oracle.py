@@ -14,6 +14,8 @@ from tests.contracts.shop import event
 from tests.histories import MIDNIGHT, TIGHT, History, Merge, Post, Restart, Step, Unmerge, histories
 from tests.oracle import Oracle
 
+pytestmark = pytest.mark.timeout(settings().max_examples)  # a second for each history, on a slow machine
+
 
 class Ask:
     """The oracle, told step by step what the gateway is told."""
