@@ -9,9 +9,9 @@ from collections.abc import Callable
 import structlog
 
 from gateway import metrics
+from gateway.circuit import Circuit
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
-from gateway.delivery.circuit import Circuit
 from gateway.delivery.mapping import Endpoint
 from gateway.delivery.pace import Pace
 from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Unavailable

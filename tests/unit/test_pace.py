@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.circuit import FIRST_PROBE_SECONDS, Circuit
 from gateway.config import Delivery
-from gateway.delivery.circuit import FIRST_PROBE_SECONDS, Circuit
 from gateway.delivery.pace import LONGEST_PAUSE, RECOVERY_SECONDS, SLOWEST, Pace
 from gateway.delivery.retry import Again, Dead, Delivered, Effort, Reason, backoff, verdict
 from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Refused, Repeated, Unavailable
