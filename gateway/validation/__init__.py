@@ -1,6 +1,7 @@
 """Validation: what an event must be, what is mended in it, and what is said of the rest.
 
     judge      one event in, accepted or refused out                    the way through all below
+    calls      the same for a call of eSputnik's API; names, statuses and api_values are its own
     catalogue  the schemas of `schemas/`, by event name
     contract   one schema at work: fits, mended, what is wrong
     envelope   the caller's own id and time of sending                  opened, not sent on
