@@ -13,6 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
+from gateway.calls import STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
 from gateway.console.routes import Console
@@ -24,9 +25,12 @@ from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.identity.rules import StitchSettings
 from gateway.identity.stitcher import Stitcher
+from gateway.ingest.admission import Room
+from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
+from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
@@ -67,6 +71,7 @@ class Gateway:
         self._server: HttpServer | None = None
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
+        self._waiting = WaitingRoom()
         self._stitching: Stitching | None = None
         self._deliverers: list[Deliverer] = []
 
@@ -89,7 +94,7 @@ class Gateway:
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         others: Sequence[Route] = ()
         if uses_store(config, self._parts):
-            store = await open_store(config.links.url.get_secret_value())
+            store = await self._open_store()
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
@@ -100,21 +105,30 @@ class Gateway:
                 await self._start_delivery(sites, store)
         if Part.INGEST in self._parts:
             await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
+            if Part.DELIVER not in self._parts:
+                self._watch(bring(self._waiting, self._open_store, self._clock))
         await self._start_metrics()
         _calm_the_collector()
 
+    async def _open_store(self) -> Store:
+        return await open_store(self._config.links.url.get_secret_value())
+
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: _stitch_settings(site) for site in self._config.sites}
-        self._stitching = Stitching(events, Stitcher(store, settings), sites, self._clock)
+        self._stitching = Stitching(events, Stitcher(store, settings, STAYING), sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
+        here = Part.INGEST in self._parts
+        callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
         for site in self._config.sites:
             client = await self._closing.enter_async_context(esputnik_client(self._config, site))
             stream = sites[site.id]
-            deliverer = Deliverer(stream, site, self._config.delivery, client, dead_letters, self._clock)
+            deliverer = Deliverer(
+                stream, site, self._config.delivery, client, dead_letters, self._clock, callers
+            )
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
@@ -122,7 +136,10 @@ class Gateway:
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
-        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
+        room = Room(config.limits.in_flight_bytes)
+        api = ApiRoutes(config, events, self._readiness, self._waiting, room, self._clock)
+        others = [*others, *api.routes()]
+        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, room)
         self._server = HttpServer(routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())

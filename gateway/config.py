@@ -188,6 +188,8 @@ class Delivery(Section):
     backoff_max_seconds: float = Field(60, gt=0)
     probe_seconds: float = Field(15, gt=0)
     """How often a stopped site or an open circuit lets one request through."""
+    repeat_seconds: float = Field(61, gt=0)
+    """How long a call waits that eSputnik takes for a repeat: it does so for a minute."""
 
 
 class Logs(Section):
@@ -204,6 +206,9 @@ class Operator(Section):
     secret_files = ("keys",)
 
     keys: list[SecretStr] = []
+
+
+OrderStatus = Literal["INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART"]
 
 
 class Site(Section):
@@ -234,6 +239,12 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    answer_wait: float = Field(3, ge=0, le=60)
+    """Seconds that a call waits for eSputnik's own answer before it is answered as queued."""
+    order_statuses: dict[str, OrderStatus] = {}
+    """The store's own order statuses as eSputnik's; over those of `order_software`."""
+    order_software: Literal["shopify", "woocommerce", "opencart", "magento", "prestashop"] | None = None
+    """Whose order statuses are known from the start."""
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:

@@ -1,20 +1,22 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
 
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
-from gateway.delivery.dead_letters import DeadLetter, DeadLetters
+from gateway.delivery.bulk import gather
+from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.gates import Gates
 from gateway.delivery.lanes import Aside, Lanes
 from gateway.delivery.reading import Pending, read
 from gateway.delivery.sender import Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
+from gateway.outcomes import Callers
 from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
 
@@ -46,6 +48,7 @@ class Deliverer:
         client: EsputnikClient,
         dead_letters: DeadLetters,
         clock: Clock,
+        callers: Callers,
     ) -> None:
         self._stream = stream
         self._site = site.id
@@ -54,8 +57,10 @@ class Deliverer:
         self._stop_seconds = settings.timeout_seconds
         self._share = 0.0
         gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock)
-        self._lanes: Lanes[Pending] = Lanes(self._deliver, gates.turn, settings.concurrency, settings.window)
+        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers)
+        self._lanes: Lanes[Pending] = Lanes(
+            self._deliver, gates.turn, settings.concurrency, settings.window, gather
+        )
         self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
         self._unsaved: dict[int, Mark] = {}
         self._committing = asyncio.Lock()
@@ -139,19 +144,23 @@ class Deliverer:
         unreadable = 0
         for item in chunk.items:
             lane, pending = read(self._site, chunk.partition, item)
-            unreadable += isinstance(pending.content, DeadLetter)
+            unreadable += pending.record is None
             self._lanes.add(chunk.partition, item.offset, lane, pending)
         if unreadable:
             _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
 
-    async def _deliver(self, pending: Pending) -> Aside | None:
+    async def _deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Deliver, and leave out the copies of what this process is done with: they share its lane."""
-        if self._recent.knows(pending.key, self._clock.now_ms()):
-            return None
-        aside = await self._sender.deliver(pending)
-        if aside is None:
-            self._recent.add(pending.key, self._clock.now_ms())
-        return aside
+        now = self._clock.now_ms()
+        fresh = [pending for pending in together if not self._recent.knows(pending.key, now)]
+        outcomes = await self._sender.deliver(fresh) if fresh else ()
+        waiting = {
+            pending.key: aside for pending, aside in zip(fresh, outcomes, strict=True) if aside is not None
+        }
+        for pending in fresh:
+            if pending.key not in waiting:
+                self._recent.add(pending.key, self._clock.now_ms())
+        return [waiting.get(pending.key) for pending in together]
 
     async def _commit_regularly(self) -> None:
         while True:

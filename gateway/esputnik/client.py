@@ -12,7 +12,9 @@ from gateway.esputnik.answers import Answer, classify, whole_number
 from gateway.esputnik.errors import EsputnikError, Unavailable
 
 BODY_BYTES = 64 * 1024
-"""How much of an answer is read; more than that is no answer of eSputnik's."""
+"""How much of the tracker's answer is read; more than that is no answer of eSputnik's."""
+API_BODY_BYTES = 16 * 2**20
+"""How much of an answer of the API is read: a bulk call may fail in thousands of elements."""
 
 _HEADERS = {
     "Content-Type": "application/json; charset=UTF-8",
@@ -82,6 +84,16 @@ class EsputnikClient:
         headers = {"X-Request-Id": request_id, **self._authorization}
         return await self._ask("POST", self._api / "v1" / "contact", headers, body)
 
+    async def call(self, target: str, body: bytes, request_id: str) -> Answer:
+        """Make one call of the API; `target` is its method and its path with query, `PUT v1/contact/42`.
+
+        `body` is its JSON, or nothing. What a 2xx lists as failed is the caller's to read.
+        """
+        method, _, path = target.partition(" ")
+        headers = {"X-Request-Id": request_id, **self._authorization}
+        url = URL(f"{self._api}/{path}", encoded=True)
+        return await self._ask(method, url, headers, body or None, API_BODY_BYTES)
+
     async def account_info(self) -> AccountInfo:
         """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""
         answer = await self._ask("GET", self._api / "v1" / "account" / "info", self._authorization)
@@ -90,14 +102,21 @@ class EsputnikClient:
             organisation if isinstance(organisation, str) else None, whole_number(answer.field("orgId"))
         )
 
-    async def _ask(self, method: str, url: URL, headers: dict[str, str], body: bytes | None = None) -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        limit: int = BODY_BYTES,
+    ) -> Answer:
         if self._session is None:
             raise RuntimeError("the client is used outside `async with`")
         try:
             async with self._session.request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
-                received = await _start_of(response.content)
+                received = await _start_of(response.content, limit)
             outcome = classify(response.status, response.headers, received, time.time())
         except (ClientError, TimeoutError, OSError) as problem:
             # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
@@ -107,8 +126,8 @@ class EsputnikClient:
         return outcome
 
 
-async def _start_of(content: StreamReader) -> bytes:
-    received = b""
-    while len(received) < BODY_BYTES and (part := await content.read(BODY_BYTES - len(received))):
+async def _start_of(content: StreamReader, limit: int) -> bytes:
+    received = bytearray()
+    while len(received) < limit and (part := await content.read(limit - len(received))):
         received += part
-    return received
+    return bytes(received)

@@ -60,6 +60,16 @@ STEPS = (
             "CREATE INDEX dead_letters_by_site ON dead_letters (site, last_at)",
         ),
     ),
+    Step(
+        # outcomes: eSputnik's answers that callers in other processes wait for; rows live for seconds.
+        "answers to calls, for those who wait for them",
+        (
+            """CREATE TABLE outcomes (
+                event_id {key} NOT NULL PRIMARY KEY,
+                status integer NOT NULL, body {bytes} NOT NULL, at bigint NOT NULL)""",
+            "CREATE INDEX outcomes_by_age ON outcomes (at)",
+        ),
+    ),
 )
 
 
