@@ -31,6 +31,8 @@ from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.relay.routes import Relay
+from gateway.relay.site import SiteRelay
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
@@ -124,11 +126,11 @@ class Gateway:
         here = Part.INGEST in self._parts
         callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
         for site in self._config.sites:
-            client = await self._closing.enter_async_context(esputnik_client(self._config, site))
+            settings = self._config.delivery
+            client = esputnik_client(site, settings.timeout_seconds, settings.concurrency)
+            await self._closing.enter_async_context(client)
             stream = sites[site.id]
-            deliverer = Deliverer(
-                stream, site, self._config.delivery, client, dead_letters, self._clock, callers
-            )
+            deliverer = Deliverer(stream, site, settings, client, dead_letters, self._clock, callers)
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
@@ -138,13 +140,22 @@ class Gateway:
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
         api = ApiRoutes(config, events, self._readiness, self._waiting, room, self._clock)
-        others = [*others, *api.routes()]
+        others = [*others, *api.routes(), *(await self._relay(room)).routes()]
         routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, room)
         self._server = HttpServer(routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
+
+    async def _relay(self, room: Room) -> Relay:
+        settings = self._config.relay
+        sites = {}
+        for site in self._config.sites:
+            client = esputnik_client(site, settings.timeout_seconds, settings.connections)
+            await self._closing.enter_async_context(client)
+            sites[site.id] = SiteRelay(site.id, client, self._clock)
+        return Relay(self._config, sites, room)
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -241,14 +252,14 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
         raise ConfigError(mistakes)
 
 
-def esputnik_client(config: Config, site: Site) -> EsputnikClient:
+def esputnik_client(site: Site, timeout: float, connections: int) -> EsputnikClient:
     """Return the site's client of eSputnik, not yet open."""
     return EsputnikClient(
         tracker_url=site.tracker_url,
         api_url=site.api_url,
         api_key=site.api_key.get_secret_value(),
-        timeout=config.delivery.timeout_seconds,
-        connections=config.delivery.concurrency,
+        timeout=timeout,
+        connections=connections,
     )
 
 
@@ -294,7 +305,7 @@ async def _check_store(config: Config) -> str:
 
 
 async def _check_esputnik(config: Config, site: Site) -> str:
-    async with esputnik_client(config, site) as client:
+    async with esputnik_client(site, config.delivery.timeout_seconds, 1) as client:
         await client.account_info()
     return f"the key opens {site.api_url}"
 

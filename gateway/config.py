@@ -192,6 +192,17 @@ class Delivery(Section):
     """How long a call waits that eSputnik takes for a repeat: it does so for a minute."""
 
 
+class Relay(Section):
+    """What is passed through to eSputnik while the caller waits."""
+
+    timeout_seconds: float = Field(10, gt=0, le=60)
+    """For one call, connecting included."""
+    connections: int = Field(16, ge=1)
+    """Calls under way at once for one site; others wait for their turn, and not longer than for an answer."""
+    keep_seconds: float = Field(300, ge=0)
+    """How long scripts and additional fields are answered from memory; `Cache-Control: no-cache` asks anew."""
+
+
 class Logs(Section):
     """What the process says of itself."""
 
@@ -273,6 +284,7 @@ class Config(BaseSettings):
     stream: StreamSettings = StreamSettings()
     links: Links = Links()
     delivery: Delivery = Delivery()
+    relay: Relay = Relay()
     logs: Logs = Logs()
     operator: Operator = Operator()
     sites: list[Site] = Field(min_length=1)

@@ -5,7 +5,15 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    StreamReader,
+    TCPConnector,
+)
 from yarl import URL
 
 from gateway.esputnik.answers import Answer, classify, whole_number
@@ -21,6 +29,18 @@ _HEADERS = {
     "Accept": "application/json",
     "User-Agent": "esputnik-gateway",
 }
+
+
+_PASSED_HEADERS = ("Content-Type", "Retry-After", "TotalCount")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An answer for somebody else, as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +114,20 @@ class EsputnikClient:
         url = URL(f"{self._api}/{path}", encoded=True)
         return await self._ask(method, url, headers, body or None, API_BODY_BYTES)
 
+    async def pass_on(self, method: str, path: str, body: bytes, accept: str) -> Passed:
+        """Make any call of the API for somebody else, and return its answer whatever that is.
+
+        `path` is relative to the API, with its query. Raises Unavailable without an answer, or with one that
+        is longer than API_BODY_BYTES.
+        """
+        headers = {**self._authorization, "Accept": accept}
+        url = URL(f"{self._api}/{path}", encoded=True)
+        response, received = await self._exchange(method, url, headers, body or None, API_BODY_BYTES + 1)
+        if len(received) > API_BODY_BYTES:
+            raise Unavailable(f"the answer is longer than {API_BODY_BYTES} bytes")
+        kept = {name: response.headers[name] for name in _PASSED_HEADERS if name in response.headers}
+        return Passed(response.status, kept, received)
+
     async def account_info(self) -> AccountInfo:
         """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""
         answer = await self._ask("GET", self._api / "v1" / "account" / "info", self._authorization)
@@ -110,20 +144,27 @@ class EsputnikClient:
         body: bytes | None = None,
         limit: int = BODY_BYTES,
     ) -> Answer:
+        response, received = await self._exchange(method, url, headers, body, limit)
+        outcome = classify(response.status, response.headers, received, time.time())
+        if isinstance(outcome, EsputnikError):
+            raise outcome
+        return outcome
+
+    async def _exchange(
+        self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> tuple[ClientResponse, bytes]:
+        """Return the answer and the start of its body; raises Unavailable without one."""
         if self._session is None:
             raise RuntimeError("the client is used outside `async with`")
         try:
             async with self._session.request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
-                received = await _start_of(response.content, limit)
-            outcome = classify(response.status, response.headers, received, time.time())
+                return response, await _start_of(response.content, limit)
         except (ClientError, TimeoutError, OSError) as problem:
-            # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
-            outcome = Unavailable(f"no answer: {type(problem).__name__}")
-        if isinstance(outcome, EsputnikError):
-            raise outcome
-        return outcome
+            away = Unavailable(f"no answer: {type(problem).__name__}")
+        # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
+        raise away
 
 
 async def _start_of(content: StreamReader, limit: int) -> bytes:

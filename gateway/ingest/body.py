@@ -42,7 +42,7 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
 
     Raises Problem (400, 408, 413, 415) where the body as a whole cannot be used, 503 without room for it.
     """
-    raw = await _decoded(request, limits, body_seconds, hold)
+    raw = await read_bytes(request, limits, body_seconds, hold)
     content_type = request.headers.get("Content-Type", "")
     if ";" in content_type:
         _check_charset(request.charset)
@@ -59,7 +59,7 @@ async def read_document(request: web.Request, limits: Limits, body_seconds: floa
 
     The Content-Type does not matter: clients send what their library takes for the usual one.
     """
-    raw = await _decoded(request, limits, body_seconds, hold)
+    raw = await read_bytes(request, limits, body_seconds, hold)
     if not raw or raw.isspace():
         return None
     try:
@@ -68,7 +68,8 @@ async def read_document(request: web.Request, limits: Limits, body_seconds: floa
         raise Problem(400, "malformed_json", _where(error)) from None
 
 
-async def _decoded(request: web.Request, limits: Limits, body_seconds: float, hold: Hold) -> bytes:
+async def read_bytes(request: web.Request, limits: Limits, body_seconds: float, hold: Hold) -> bytes:
+    """Return the request's body, decompressed; raises Problem as `read_events` does."""
     raw = await _read(request, limits.body_bytes, body_seconds, hold)
     encoding = request.headers.get("Content-Encoding")
     if encoding:

@@ -32,6 +32,7 @@ _TITLES = {
     "internal": "The gateway failed",
     "busy": "Too much is under way",
     "too_fast": "The site posts too fast",
+    "esputnik_away": "eSputnik does not answer",
     "away": "A part of the gateway is away",
     "bad_request": "The request cannot be understood",
     "bad_patch": "The patch cannot be applied",

@@ -17,6 +17,7 @@ ROOMS = {
     "stream": set(),
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
+    "relay": {"esputnik", "ingest"},
     "console": {"store", "stream", "ingest"},
     "store": set(),
     "esputnik": set(),
