@@ -200,7 +200,7 @@ class Relay(Section):
     connections: int = Field(16, ge=1)
     """Calls under way at once for one site; others wait for their turn, and not longer than for an answer."""
     keep_seconds: float = Field(300, ge=0)
-    """How long scripts and additional fields are answered from memory; `Cache-Control: no-cache` asks anew."""
+    """How long scripts and additional fields are kept; `Cache-Control: no-cache` asks anew."""
 
 
 class Logs(Section):

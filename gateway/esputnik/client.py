@@ -82,6 +82,9 @@ class EsputnikClient:
             headers=_HEADERS,
             timeout=self._timeout,
         )
+        # Of its own accord aiohttp repeats GET, PUT and DELETE on a connection that breaks; there is no other
+        # switch, and a test tells when this one is gone.
+        self._session._retry_connection = False
         return self
 
     async def __aexit__(self, *_: object) -> None:
