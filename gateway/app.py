@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
-from gateway.calls import STAYING
+from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
 from gateway.console.routes import Console
@@ -23,8 +23,10 @@ from gateway.delivery.deliverer import Deliverer
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
-from gateway.identity.rules import StitchSettings
+from gateway.identity.erasures import Erasures
+from gateway.identity.settings import settings_of
 from gateway.identity.stitcher import Stitcher
+from gateway.identity.thinning import Thinning
 from gateway.ingest.admission import Room
 from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
@@ -46,7 +48,6 @@ _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
 _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
-_DAY_MS = 24 * 3600 * 1000
 
 _log = structlog.get_logger()
 
@@ -100,7 +101,7 @@ class Gateway:
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
-                others = Console(config, store, sites).routes()
+                others = Console(config, store, sites, self._clock).routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
@@ -116,21 +117,36 @@ class Gateway:
         return await open_store(self._config.links.url.get_secret_value())
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
-        settings = {site.id: _stitch_settings(site) for site in self._config.sites}
-        self._stitching = Stitching(events, Stitcher(store, settings, STAYING), sites, self._clock)
+        settings = {site.id: settings_of(site) for site in self._config.sites}
+        links = self._config.links
+        stitcher = Stitcher(
+            store,
+            settings,
+            STAYING,
+            remembered=links.remembered,
+            seconds=links.remembered_seconds,
+            clock=self._clock,
+        )
+        self._stitching = Stitching(events, stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
+        self._watch(Thinning(store, settings, self._clock).run())
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
         here = Part.INGEST in self._parts
         callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
+        erasures = Erasures(store, sites, self._clock, DELETIONS)
+        await erasures.look()
+        self._watch(erasures.watch())
         for site in self._config.sites:
             settings = self._config.delivery
             client = esputnik_client(site, settings.timeout_seconds, settings.concurrency)
             await self._closing.enter_async_context(client)
             stream = sites[site.id]
-            deliverer = Deliverer(stream, site, settings, client, dead_letters, self._clock, callers)
+            deliverer = Deliverer(
+                stream, site, settings, client, dead_letters, self._clock, callers, erasures.cover
+            )
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
@@ -261,10 +277,6 @@ def esputnik_client(site: Site, timeout: float, connections: int) -> EsputnikCli
         timeout=timeout,
         connections=connections,
     )
-
-
-def _stitch_settings(site: Site) -> StitchSettings:
-    return StitchSettings(link_age_ms=int(site.link_age_days * _DAY_MS))
 
 
 class Finding(NamedTuple):

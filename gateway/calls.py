@@ -31,5 +31,8 @@ class ApiCall(StrEnum):
     UPDATE_MARKETS = "UpdateMarkets"
 
 
+DELETIONS = frozenset([ApiCall.DELETE_CONTACT])
+"""Types that go on though whom they name was erased: they tell eSputnik so."""
+
 STAYING = frozenset(ApiCall)
 """Types that keep their lane and their body when they are stitched."""

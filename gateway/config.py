@@ -156,6 +156,10 @@ class Links(Section):
     secret_files = ("url",)
 
     url: SecretStr = SecretStr("sqlite:data/links.db")
+    remembered: int = Field(100_000, ge=0)
+    """Cookies that one stitching process keeps in mind, at some 1.5 KB each; 0 always asks the database."""
+    remembered_seconds: float = Field(60, gt=0)
+    """For how long: what other processes learn of a customer is seen after that time at the latest."""
 
     @field_validator("url")
     @classmethod
@@ -256,6 +260,16 @@ class Site(Section):
     """The store's own order statuses as eSputnik's; over those of `order_software`."""
     order_software: Literal["shopify", "woocommerce", "opencart", "magento", "prestashop"] | None = None
     """Whose order statuses are known from the start."""
+    back_stitch_days: float = Field(30, ge=0)
+    """How far before a login the visitor's anonymous events are the customer's."""
+    cookies_per_customer: int = Field(50, ge=1)
+    """Past so many cookies, the one on which the customer was not seen for longest retires."""
+    emails_per_customer: int = Field(5, ge=1)
+    phones_per_customer: int = Field(5, ge=1)
+    kiosk_customers: int = Field(200, ge=2)
+    """So many customers on one cookie within a day mark it as shared: it links nobody any more."""
+    clock_tolerance_seconds: float = Field(300, ge=0)
+    """How far a sender's clock may be ahead of ours; what is further ahead is set back to it."""
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:

@@ -1,11 +1,12 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
 
+from gateway import metrics
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
 from gateway.delivery.bulk import gather
@@ -16,6 +17,7 @@ from gateway.delivery.reading import Pending, read
 from gateway.delivery.sender import Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
+from gateway.event import Record
 from gateway.outcomes import Callers
 from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
@@ -49,13 +51,17 @@ class Deliverer:
         dead_letters: DeadLetters,
         clock: Clock,
         callers: Callers,
+        erased: Callable[[Record], bool],
     ) -> None:
+        """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
         self._stream = stream
         self._site = site.id
         self._clock = clock
         # A request is over by then one way or the other, so a lane stops with its outcome known.
         self._stop_seconds = settings.timeout_seconds
         self._share = 0.0
+        self._is_erased = erased
+        self._erased = metrics.ERASED.labels(site.id)
         gates = Gates(site, settings, clock, lambda: self._share, self._release)
         self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers)
         self._lanes: Lanes[Pending] = Lanes(
@@ -152,7 +158,11 @@ class Deliverer:
     async def _deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Deliver, and leave out the copies of what this process is done with: they share its lane."""
         now = self._clock.now_ms()
-        fresh = [pending for pending in together if not self._recent.knows(pending.key, now)]
+        fresh = [
+            pending
+            for pending in together
+            if not self._recent.knows(pending.key, now) and not self._is_dropped(pending)
+        ]
         outcomes = await self._sender.deliver(fresh) if fresh else ()
         waiting = {
             pending.key: aside for pending, aside in zip(fresh, outcomes, strict=True) if aside is not None
@@ -161,6 +171,13 @@ class Deliverer:
             if pending.key not in waiting:
                 self._recent.add(pending.key, self._clock.now_ms())
         return [waiting.get(pending.key) for pending in together]
+
+    def _is_dropped(self, pending: Pending) -> bool:
+        """Tell whether whom the record names was erased since; then nothing of it is sent or kept."""
+        if pending.record is None or not self._is_erased(pending.record):
+            return False
+        self._erased.inc()
+        return True
 
     async def _commit_regularly(self) -> None:
         while True:

@@ -5,16 +5,26 @@ from typing import Any
 
 import orjson
 
+from gateway.clock import SystemClock
 from gateway.event import Record, lane_of
-from gateway.identity.links import links_of_cookie
-from gateway.identity.rules import Link, StitchSettings
+from gateway.identity.people import links_of_cookie
+from gateway.identity.settings import StitchSettings
 from gateway.identity.stitcher import Stitched, Stitcher
+from gateway.identity.timelines import Link
 from gateway.store import Store
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 NOON = 1_790_000_000_000
-SETTINGS = StitchSettings(link_age_ms=30 * DAY)
+SETTINGS = StitchSettings(
+    link_age_ms=30 * DAY,
+    back_stitch_ms=30 * DAY,
+    cookies=50,
+    emails=5,
+    phones=5,
+    kiosk=200,
+    clock_tolerance_ms=5 * 60 * 1000,
+)
 
 Entry = tuple[str, Record]
 
@@ -70,12 +80,31 @@ def info(stitched: Stitched) -> dict[str, Any]:
     return general
 
 
+def stitcher(
+    store: Store,
+    sites: Iterable[str] = ("shop",),
+    settings: StitchSettings = SETTINGS,
+    staying: frozenset[str] = frozenset(),
+    remembered: int = 1000,
+) -> Stitcher:
+    """Return a stitcher as a process has one, with nothing in mind yet."""
+    sites = dict.fromkeys(sites, settings)
+    return Stitcher(store, sites, staying, remembered=remembered, seconds=60, clock=SystemClock())
+
+
 class Shop:
     """Brings events to a stitcher, in one batch or several."""
 
-    def __init__(self, store: Store, *sites: str, staying: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *sites: str,
+        staying: frozenset[str] = frozenset(),
+        settings: StitchSettings = SETTINGS,
+    ) -> None:
         self.store = store
-        self.stitcher = Stitcher(store, dict.fromkeys(sites or ("shop",), SETTINGS), staying)
+        self.settings = settings
+        self.stitcher = stitcher(store, sites or ("shop",), settings, staying)
         self._offset = 0
 
     async def post(self, *records: Record) -> list[Stitched]:
@@ -90,11 +119,19 @@ class Shop:
 
     async def links(self, cookie: str = "C", site: str = "shop") -> list[Link]:
         """Return the cookie's links."""
-        return await links_of_cookie(self.store, site, cookie, SETTINGS)
+        return await links_of_cookie(self.store, site, cookie, self.settings)
 
     async def owners(self, cookie: str = "C", site: str = "shop") -> list[tuple[str, int, int]]:
         """Return owner, start and end of the cookie's links, in ms after noon."""
         return [(link.owner, link.start - NOON, link.end - NOON) for link in await self.links(cookie, site)]
+
+
+def sent(stitched: Sequence[Stitched]) -> list[tuple[str, str, bytes] | None]:
+    """Return what goes on of each record: word, lane, body. The reason may be known better later."""
+    return [
+        (outcome.decision.word, outcome.record.lane, outcome.record.body) if outcome.record else None
+        for outcome in stitched
+    ]
 
 
 def customers(stitched: Sequence[Stitched]) -> list[str | None]:

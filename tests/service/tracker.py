@@ -184,7 +184,14 @@ class Parts:
             clock = SystemClock()
             dead_letters = DeadLetters(self.store, clock)
             deliverer = Deliverer(
-                stream, tracked, settings, client, dead_letters, clock, callers or WaitingRoom()
+                stream,
+                tracked,
+                settings,
+                client,
+                dead_letters,
+                clock,
+                callers or WaitingRoom(),
+                lambda record: False,
             )
             task = asyncio.create_task(deliverer.run())
             try:

@@ -50,6 +50,7 @@ def test_a_record_is_read_as_it_was_written_whatever_its_body(body):
     assert Record.decode(record.encode()) == record
     record.target, record.answer_by = "PUT v1/contact/42", 1_795_461_210_000
     assert Record.decode(record.encode()) == record
+    assert record.copy() == record
 
 
 def test_an_older_head_is_read_and_a_newer_one_is_left_alone():

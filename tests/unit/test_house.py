@@ -18,7 +18,7 @@ ROOMS = {
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
     "relay": {"esputnik", "ingest"},
-    "console": {"store", "stream", "ingest"},
+    "console": {"store", "stream", "ingest", "identity"},
     "store": set(),
     "esputnik": set(),
     "sandbox": set(),
