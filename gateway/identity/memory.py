@@ -137,10 +137,12 @@ def to_remember(rules: Rules, cookie: str, settings: StitchSettings) -> Remember
     if not links:
         return Remembered(_BEGINNING, _EVER, Decision("anonymous", "no_link"))
     last = links[-1]
+    if rules.timelines.spread(last.owner) > settings.cookies:
+        return None
     if last.why == "logout" and last.closed_by is not None:
         since = last.end, last.closed_by.event
-        return Remembered(since, _EVER, Decision("anonymous", "logged_out"))
-    if last.closed_by is not None or rules.timelines.spread(last.owner) > settings.cookies:
+        return Remembered(since, _EVER, Decision("anonymous", "logged_out"), last.owner)
+    if last.closed_by is not None:
         return None
     identity = rules.owners.identity(last.owner)
     name = rules.facts.history(cookie)[-1].owner

@@ -142,13 +142,15 @@ class Stitcher:
         for place, decision, touches in recalled:
             if news.isdisjoint(touches):
                 batch.decisions[place] = decision
-                batch.recalled.append(place)
+                batch.recalled += 1
+                if batch.records[place].customer:
+                    batch.sightings.append(place)
 
     def _decide(self, batch: "_Batch", facts: Mapping[str, Facts]) -> None:
         """Observe all of it, then decide on the rest by the facts."""
         batch.asked = [place for place, _ in batch.places_undecided()]
         seen_until = {cookie: facts[cookie[0]].seen_until(cookie[1]) for cookie in batch.cookies_asked()}
-        for place in batch.recalled:
+        for place in batch.sightings:
             observe_on_cookie(batch.records[place], facts[batch.records[place].site])
         for place in batch.asked:
             record = batch.records[place]
@@ -170,10 +172,9 @@ class Stitcher:
         for cookie in batch.cookies_asked():
             known = to_remember(batch.rules[cookie[0]], cookie[1], self._settings[cookie[0]])
             self._memory.remember(cookie, known, now)
-        for place in batch.recalled:
+        for place in batch.sightings:
             record = batch.records[place]
-            if record.customer:
-                self._memory.extend(batch.cookie(place), record.occurred_at, self._settings[record.site])
+            self._memory.extend(batch.cookie(place), record.occurred_at, self._settings[record.site])
         REMEMBERED_COOKIES.set(len(self._memory))
 
     def _is_tracking(self, record: Record) -> bool:
@@ -195,7 +196,7 @@ class Stitcher:
         for entry in batch.entries:
             if entry.word == audit.LATE:
                 self._late[entry.site,].inc()
-        STITCHED_FROM_MEMORY.inc(len(batch.recalled))
+        STITCHED_FROM_MEMORY.inc(batch.recalled)
 
 
 class _Batch:
@@ -206,8 +207,10 @@ class _Batch:
         self.decisions: dict[int, Decision] = {}
         """By place."""
         self.sites = {record.site for record in records if record.type != PROBE}
-        self.recalled: list[int] = []
-        """Places of those decided from memory."""
+        self.recalled = 0
+        """How many are decided from memory."""
+        self.sightings: list[int] = []
+        """Places of those among them that name the cookie's owner: that he was seen again is to be stored."""
         self.asked: list[int] = []
         """Places of those decided by the facts."""
         self.rules: dict[str, Rules] = {}

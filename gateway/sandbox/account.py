@@ -54,6 +54,10 @@ class Account:
         self.groups: dict[int, Group] = {}
         self.orders: OrderedDict[str, Body] = OrderedDict()
         self.events: deque[Body] = deque(maxlen=EVENTS)
+        self.required_params: dict[str, list[str]] = {}
+        """Parameters that events of a type must have, where their validation is switched on."""
+        self.refused: dict[str, str] = {}
+        """Why this account takes nothing of whoever has that identifier."""
         self.unsubscribed: dict[str, None] = {}
         self._visitors: OrderedDict[str, _Visitor] = OrderedDict()
 
@@ -86,6 +90,10 @@ class Account:
                     text(named.get("id")) == str(group.id) or named.get("name") == group.name
                 ):
                     group.contacts[contact.id] = None
+
+    def refusal(self, identity: Identity) -> str:
+        """Return why nothing of that person is taken, "" when it is."""
+        return next((self.refused[name] for name in identity if name in self.refused), "")
 
     def delete(self, contact: Contact, erase: bool) -> None:
         """Mark the contact as deleted, or with `erase` forget it and take its name from its orders.
@@ -163,13 +171,17 @@ class Account:
         visitor = self._visitors.get(cookie)
         return None if visitor is None or visitor.contact is None else self.cards.get(visitor.contact)
 
+    def called(self, name: str) -> list[Contact]:
+        """Return the contacts, deleted or not, of which `name` is an id, an email, a phone or a cookie."""
+        kinds = ("contact", "customer", "email", "phone")
+        found = [contact for kind in kinds for contact in self.cards.owners((kind, name))]
+        found += filter(None, [self.visitor(name)])
+        return list({contact.id: contact for contact in found}.values())
+
     def names(self, name: str) -> set[str]:
-        """Return every identifier of the person that `name` is one of."""
+        """Return every identifier of the people of whom `name` is one."""
         found = {name}
-        contacts = [
-            next(self.cards.owners((kind, name)), None) for kind in ("contact", "customer", "email", "phone")
-        ]
-        for contact in filter(None, [*contacts, self.visitor(name)]):
+        for contact in self.called(name):
             found |= {str(contact.id), *contact.cookies} | of_contact(contact.card()).names()
         return found
 

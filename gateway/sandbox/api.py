@@ -13,7 +13,7 @@ from gateway.sandbox.journal import Request
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_ROOMS = (about, contacts, search, bulk, groups, orders, events, site, products, recoms)
+ROOMS = (about, contacts, search, bulk, groups, orders, events, site, products, recoms)
 _REPEATABLE = (products,)
 """Calls that may be sent again as they are: their contract asks for that when an answer is lost."""
 
@@ -22,7 +22,7 @@ def routes() -> list[web.RouteDef]:
     """Return the routes of every call."""
     return [
         web.route(method, prefix + path + slash, _keyed(call, repeats=room in _REPEATABLE))
-        for room in _ROOMS
+        for room in ROOMS
         for method, path, call in room.CALLS
         for prefix in ("/api", "")
         for slash in ("", "/")

@@ -11,20 +11,37 @@ from gateway.sandbox.gate import STATE, State
 
 def routes() -> list[web.RouteDef]:
     """Return a route for each."""
-    shown = (contacts, orders, events, groups, unsubscribed, imports, products, site, feeds)
+    shown = (counts, contacts, orders, events, groups, unsubscribed, imports, products, site, feeds)
     return [web.get(f"/_sandbox/{call.__name__}", call) for call in shown]
 
 
 def _settled(http: web.Request) -> State:
-    """Return the state by now: imports that are due have happened."""
+    """Return the state, after an import that is due."""
     state = http.app[STATE]
     state.settle()
     return state
 
 
+async def counts(http: web.Request) -> web.Response:
+    """How many there are of each, for whoever waits for many."""
+    state = _settled(http)
+    held = state.account
+    return answer(
+        {
+            "contacts": sum(not contact.deleted for contact in held.cards),
+            "orders": len(held.orders),
+            "events": len(held.events),
+            "imports_waiting": state.imports.waiting(),
+            "products": len(state.catalog.products()),
+        }
+    )
+
+
 async def contacts(http: web.Request) -> web.Response:
-    """Every contact, deleted ones too, with its channels, cookies, orders and history."""
-    return answer({"contacts": [json_of(contact) for contact in _settled(http).account.cards]})
+    """Every contact, deleted ones too, with its channels, cookies, orders and history; `person` chooses."""
+    held, person = _settled(http).account, http.query.get("person")
+    found = held.called(person) if person else held.cards
+    return answer({"contacts": [json_of(contact) for contact in found]})
 
 
 async def orders(http: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.sandbox.answers import bad, sentence, told
 from gateway.sandbox.gate import State
-from gateway.sandbox.identity import Body, elements, text
+from gateway.sandbox.identity import Body, elements, of_contact, text
 from gateway.sandbox.imports import ERROR, FINISHED
 from gateway.sandbox.journal import Request
 from gateway.sandbox.merging import DEDUPE, FIELDS, Terms
@@ -39,7 +39,8 @@ async def add(state: State, request: Request) -> web.Response:
 
 
 def _begun(state: State, rows: list[Body], terms: Terms) -> web.Response:
-    reasons = [unusable(row) or _unfindable(row, terms) for row in rows]
+    refusal = state.account.refusal
+    reasons = [unusable(row) or _unfindable(row, terms) or refusal(of_contact(row)) for row in rows]
     failed = [row | {"errorMessage": reason} for row, reason in zip(rows, reasons, strict=True) if reason]
     good = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
     session = state.imports.begin(good, terms, failed)

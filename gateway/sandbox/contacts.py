@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.sandbox.answers import bad, sentence, told
 from gateway.sandbox.cards import Contact
 from gateway.sandbox.gate import State
-from gateway.sandbox.identity import Body, Identity, as_email, as_phone, elements, text
+from gateway.sandbox.identity import Body, Identity, as_email, as_phone, elements, of_contact, text
 from gateway.sandbox.journal import Request
 from gateway.sandbox.merging import Terms, meant
 from gateway.sandbox.refusals import unreadable, unusable
@@ -19,6 +19,8 @@ _NOT_FOUND = "Contact not found"
 async def add(state: State, request: Request) -> web.Response:
     """`POST /v1/contact`: create, update or restore one contact; at least one channel is needed."""
     if problem := unreadable(request.body) or unusable(request.body):
+        return bad(problem)
+    if problem := state.account.refusal(of_contact(request.body)):
         return bad(problem)
     contact = state.account.add(request.body)
     contact.confirmed = True

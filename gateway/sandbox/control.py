@@ -1,7 +1,9 @@
 """What a developer or a test tells the stand-in itself: /_sandbox/... and the page at /."""
 
+import asyncio
 from datetime import datetime
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -10,7 +12,7 @@ from aiohttp import web
 from gateway.sandbox.arrived import answer, imports
 from gateway.sandbox.faults import BadFault
 from gateway.sandbox.gate import STATE, State
-from gateway.sandbox.identity import Identity, people
+from gateway.sandbox.identity import people
 from gateway.sandbox.imports import FINISHED, STATUSES
 from gateway.sandbox.journal import Request, iso, now
 
@@ -23,6 +25,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/", page),
         web.get("/_sandbox/requests", requests),
         web.post("/_sandbox/groups", add_group),
+        web.post("/_sandbox/event-types", set_event_types),
+        web.post("/_sandbox/refused", set_refused),
         web.post("/_sandbox/imports", set_imports),
         web.post("/_sandbox/feeds", load_feed),
         web.post("/_sandbox/activity", set_activity),
@@ -52,7 +56,7 @@ async def requests(http: web.Request) -> web.Response:
 
 
 def _shown(state: State, request: Request) -> dict[str, Any]:
-    named = [identity for identity in people(request.body) if identity != Identity()]
+    named = list(islice(people(request.body), 2))
     return {
         "number": request.number,
         "at": request.at,
@@ -75,23 +79,49 @@ async def add_group(http: web.Request) -> web.Response:
     return answer({"id": http.app[STATE].account.group(order["name"]).id})
 
 
+async def set_event_types(http: web.Request) -> web.Response:
+    """Take {event type: [parameters that it must have]}, as if its validation was switched on."""
+    order, account = _order(await http.read()), http.app[STATE].account
+    if not all(isinstance(names, list) and all(map(_is_text, names)) for names in order.values()):
+        return answer({"error": "the body must be an object of lists of texts"}, 400)
+    account.required_params = order
+    return answer(order)
+
+
+async def set_refused(http: web.Request) -> web.Response:
+    """Take {external id, email or phone: reason}: contacts and orders of those people are refused with it."""
+    order = _order(await http.read())
+    if not all(map(_is_text, order.values())):
+        return answer({"error": "the body must be an object of texts"}, 400)
+    http.app[STATE].account.refused = order
+    return answer(order)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 async def set_imports(http: web.Request) -> web.Response:
     """Take {"seconds"}, how long imports take from now on, null for until told; or {"move"}, a status.
 
     All imports that wait are brought to that status at once; ERROR ends them.
     """
     order, state = _order(await http.read()), http.app[STATE]
-    seconds, move = order.get("seconds", 0), order.get("move", FINISHED)
+    seconds, move = order.get("seconds", 0), order.get("move")
     if not order or order.keys() - {"seconds", "move"}:
         return answer({"error": "the body must be an object of seconds or move"}, 400)
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
         return answer({"error": "/seconds: must be seconds, or null for until told"}, 400)
-    if move not in STATUSES:
+    if move not in (None, *STATUSES):
         return answer({"error": f"/move: must be one of {', '.join(STATUSES)}"}, 400)
     if "seconds" in order:
         state.imports.seconds = seconds
-    if "move" in order:
-        state.imports.move(move, state.account, now())
+    if move == FINISHED:
+        for _ in range(state.imports.waiting()):
+            state.imports.run_next(state.account, now())
+            await asyncio.sleep(0)  # others have their turn between imports
+    elif move is not None:
+        state.imports.move(move)
     return await imports(http)
 
 

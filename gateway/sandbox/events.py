@@ -41,6 +41,7 @@ async def generate(version: str, state: State, request: Request) -> web.Response
         return bad("Event is larger than 20 kB")
     try:
         event = _read(version, request.body)
+        _check_required(state.account, event)
     except Refused as problem:
         return bad(str(problem))
     _raise(state.account, event, request.at)
@@ -58,6 +59,8 @@ async def past(version: str, state: State, request: Request) -> web.Response:
         return bad(f"events must be a list of 1 to {PAST}")
     try:
         read = [_read(version, event) | {"occurred": _occurred(event)} for event in events]
+        for event in read:
+            _check_required(state.account, event)
     except Refused as problem:
         return bad(str(problem))
     for event in read:
@@ -130,6 +133,13 @@ def _is_ignored(name: str, value: Any) -> bool:
 def _check(problem: str) -> None:
     if problem:
         raise Refused(problem)
+
+
+def _check_required(account: Account, event: Body) -> None:
+    """Check an event of a type whose validation is on: a 400 is a sentence, then the list as JSON."""
+    required = account.required_params.get(event["eventTypeKey"], [])
+    if not event["params"].keys() >= set(required):
+        raise Refused(f"Event params are not valid. Required params: {orjson.dumps(required).decode()}")
 
 
 def _check_contact(params: Body) -> None:

@@ -73,7 +73,7 @@ class State:
         self._repeats: OrderedDict[bytes, float] = OrderedDict()
 
     def settle(self) -> None:
-        """Let the imports that are due happen."""
+        """Let the next import happen if it is due."""
         self.imports.settle(self.account, now())
 
     def is_repeat(self, request: web.Request, body: bytes) -> bool:

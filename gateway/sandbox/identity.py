@@ -100,19 +100,25 @@ def of_event(event: Body) -> Identity:
     return Identity(held.get("customer", ""), email, phone, held.get("contact", ""))
 
 
-def people(body: object) -> list[Identity]:
-    """Return whom a request's body is about, one for each contact, order or event in it."""
+def people(body: object) -> Iterator[Identity]:
+    """Yield whom a request's body is about, once for each contact, order or event in it that tells."""
+    return (identity for identity in _read(body) if identity != Identity())
+
+
+def _read(body: object) -> Iterator[Identity]:
     if not isinstance(body, dict):
-        return []
+        return
     for name, read in (("contacts", of_contact), ("orders", of_plain), ("events", of_event)):
         if isinstance(body.get(name), list):
-            return [read(one) for one in body[name] if isinstance(one, dict)]
-    if "eventTypeKey" in body:
-        return [of_event(body)]
+            yield from (read(one) for one in body[name] if isinstance(one, dict))
+            return
     held = body.get("contact")
-    if "channels" in body or isinstance(held, dict):
-        return [of_contact(held if isinstance(held, dict) else body)]
-    return [of_tracker(body)]
+    if "eventTypeKey" in body:
+        yield of_event(body)
+    elif isinstance(held, dict):
+        yield of_contact(held)
+    else:
+        yield (of_contact if "channels" in body else of_tracker)(body)
 
 
 def channels(call: Body) -> list[Body]:

@@ -64,37 +64,45 @@ class Imports:
             self.sessions.popitem(last=False)
         return session
 
-    def settle(self, account: Account, at: str) -> None:
-        """Run the imports that are due; `at` is the time of what they do."""
-        while self._waiting and (seconds := self._waiting[0].seconds) is not None:
-            session = self._waiting[0]
-            passed = time.monotonic() - session.begun
-            if passed < seconds:
-                session.status = IMPORTING if passed > seconds / 2 else session.status
-                return
-            _run(self._waiting.popleft(), account, at)
+    def waiting(self) -> int:
+        """Return how many have not ended."""
+        return len(self._waiting)
 
-    def move(self, status: str, account: Account, at: str) -> None:
-        """Bring all that wait to that status."""
-        if status == FINISHED:
-            while self._waiting:
-                _run(self._waiting.popleft(), account, at)
-        for session in self._waiting:
-            session.status = status
-        if status == ERROR:
-            for session in list(self._waiting):
+    def settle(self, account: Account, at: str) -> None:
+        """Run the next import if it is due; `at` is the time of what it does.
+
+        One at a time: 3000 rows take 0.1 s, a backlog of them would keep a client waiting past its timeout.
+        """
+        if not self._waiting or self._waiting[0].seconds is None:
+            return
+        session, seconds = self._waiting[0], self._waiting[0].seconds
+        passed = time.monotonic() - session.begun
+        if passed >= seconds:
+            self.run_next(account, at)
+        elif passed > seconds / 2:
+            session.status = IMPORTING
+
+    def run_next(self, account: Account, at: str) -> bool:
+        """Run the next import, due or not; return whether there was one."""
+        if not self._waiting:
+            return False
+        session = self._waiting.popleft()
+        for row in session.rows:
+            outcome, contact = merge(account, row, session.terms, at)
+            session.counts[outcome.value] += 1
+            if contact is not None:
+                session.contacts.append(contact.id)
+        session.status, session.rows = FINISHED, []
+        return True
+
+    def move(self, status: str) -> None:
+        """Bring all that wait to a status before the end, or end them in ERROR."""
+        for session in list(self._waiting):
+            if status == ERROR:
                 self.end(session, ERROR, "Import failed")
+            session.status = status
 
     def end(self, session: Import, status: str, description: str) -> None:
         """End a session that waits, with its rows not imported."""
         session.status, session.description, session.rows = status, description, []
         self._waiting.remove(session)
-
-
-def _run(session: Import, account: Account, at: str) -> None:
-    for row in session.rows:
-        outcome, contact = merge(account, row, session.terms, at)
-        session.counts[outcome.value] += 1
-        if contact is not None:
-            session.contacts.append(contact.id)
-    session.status, session.rows = FINISHED, []

@@ -121,23 +121,23 @@ def meant(account: Account, row: Body, terms: Terms) -> tuple[Contact | None, st
 
 def _overwrite(contact: Contact, row: Body, terms: Terms, kept: tuple[str, ...]) -> None:
     """Give the contact the listed fields of the row: one that the row leaves out becomes empty."""
-    listed = FIELDS if terms.contact_fields is None else terms.contact_fields
-    given = channels(row)
-    address, new_address = dict(contact.fields.get("address") or {}), row.get("address") or {}
-    for name in listed.difference(kept):
-        if name in _CHANNELS:
-            others = [c for c in contact.channels if c["type"] != name]
-            contact.channels = others + [c for c in given if c["type"] == name]
-        elif name in _ADDRESS:
-            _set(address, name, new_address.get(name))
-        else:
-            _set(contact.fields, name, row.get(name))
-    _set(contact.fields, "address", address)
+    listed = (FIELDS if terms.contact_fields is None else terms.contact_fields).difference(kept)
+    if types := listed.intersection(_CHANNELS):
+        others = [channel for channel in contact.channels if channel["type"] not in types]
+        contact.channels = others + [channel for channel in channels(row) if channel["type"] in types]
+    for name in listed.intersection(_PLAIN):
+        _set(contact.fields, name, row.get(name))
+    address, given = contact.fields.get("address") or {}, row.get("address") or {}
+    if address or given:
+        address = dict(address)
+        for name in listed.intersection(_ADDRESS):
+            _set(address, name, given.get(name))
+        _set(contact.fields, "address", address)
     if terms.custom_fields:
         before, now = elements(contact.fields.get("fields")), elements(row.get("fields"))
-        kept_custom = [one for one in before if text(one.get("id")) not in terms.custom_fields]
-        kept_custom += [one for one in now if text(one.get("id")) in terms.custom_fields]
-        _set(contact.fields, "fields", kept_custom)
+        untouched = [one for one in before if text(one.get("id")) not in terms.custom_fields]
+        written = [one for one in now if text(one.get("id")) in terms.custom_fields]
+        _set(contact.fields, "fields", untouched + written)
 
 
 def _set(fields: Body, name: str, value: object) -> None:

@@ -42,7 +42,7 @@ async def add(state: State, request: Request) -> web.Response:
             return bad(problem)
     failed = []
     for order in orders:
-        if problem := _unusable(order):
+        if problem := _unusable(order) or state.account.refusal(of_plain(order)):
             failed.append({"externalOrderId": order.get("externalOrderId"), "errorMessage": problem})
         else:
             contact = _owner(state.account, order) or _new_owner(state.account, order)
@@ -72,6 +72,8 @@ def _unusable(order: Body) -> str:
     for name in _REQUIRED:
         if order.get(name) is None or not str(order[name]).strip():
             return f"{name} is required"
+    if not text(order["externalOrderId"]):
+        return "externalOrderId must be a text"
     if not any(of_plain(order).ids()):  # "" is no identity
         return "externalCustomerId, email or phone is required"
     for item in order.get("items") or ():
@@ -114,17 +116,15 @@ def place_by_event(account: Account, event_type: str, params: Body) -> None:
     Where anything is missing, in an item too, the event is ignored without a word; an order that is not known
     can be neither delivered nor cancelled. "Existing contact only": it creates none.
     """
+    given = params | ({"items": _unescaped(params["items"])} if "items" in params else {})
+    order: Body | None = given if event_type in _PLACES else None
     if event_type in _ENDS:
         known = account.orders.get(text(params.get("externalOrderId")))
-        order = None if known is None else known | params | {"status": _ENDS[event_type]}
-    else:
-        order = params if event_type in _PLACES else None
-    if order is None:
+        order = None if known is None else known | given | {"status": _ENDS[event_type]}
+    if order is None or _unreadable(order) or _unusable(order):
         return
-    order = order | {"items": _unescaped(order.get("items"))}
-    if _unreadable(order) or _unusable(order) or not all(map(_is_whole, order["items"] or ())):
-        return
-    place(account, order, _owner(account, order))
+    if all(map(_is_whole, given.get("items") or ())):
+        place(account, order, _owner(account, order))
 
 
 _PLACES = ("orderCreated", "orderUpdated")
@@ -155,7 +155,7 @@ async def delete(state: State, request: Request) -> web.Response:
     if bool(number) == ("from" in call or "to" in call):
         return bad("externalOrderId, or from and to, is required")
     if number:
-        state.account.orders.pop(number, None)
+        _remove(state.account, number)
     elif span is None:
         return bad("from and to must be yyyy-MM-dd'T'HH:mm:ss in UTC")
     elif not span[0] < span[1] <= span[0] + DELETION_WINDOW:
@@ -163,8 +163,15 @@ async def delete(state: State, request: Request) -> web.Response:
     else:
         for name, order in list(state.account.orders.items()):
             if span[0] <= (_moment(order["date"]) or span[1]) < span[1]:
-                del state.account.orders[name]
+                _remove(state.account, name)
     return sentence("Orders will be deleted")
+
+
+def _remove(account: Account, number: str) -> None:
+    order = account.orders.pop(number, None)
+    contact = account.cards.get(order["contact"]) if order and order["contact"] else None
+    if contact is not None:
+        contact.orders.pop(number, None)
 
 
 def _span(call: Body) -> tuple[datetime, datetime] | None:

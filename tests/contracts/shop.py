@@ -4,14 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+from prometheus_client import REGISTRY
 
 from gateway.clock import SystemClock
-from gateway.event import Record, lane_of
+from gateway.config import Site
+from gateway.event import LOGOUT, Record, lane_of
 from gateway.identity.people import links_of_cookie
 from gateway.identity.settings import StitchSettings
 from gateway.identity.stitcher import Stitched, Stitcher
 from gateway.identity.timelines import Link
+from gateway.ingest.desk import Desk
 from gateway.store import Store
+from gateway.validation import Catalogue
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -25,6 +29,8 @@ SETTINGS = StitchSettings(
     kiosk=200,
     clock_tolerance_ms=5 * 60 * 1000,
 )
+
+CATALOGUE = Catalogue()
 
 Entry = tuple[str, Record]
 
@@ -66,6 +72,34 @@ def event(
         body=orjson.dumps({"GeneralInfo": general if info is None else info, kind: {}}),
         caller_id=caller_id,
     )
+
+
+def logout(number: int, at: int, cookie: str = "C", site: str = "shop") -> Record:
+    """Return a logout on the cookie."""
+    return event(number, at, cookie=cookie, site=site, kind=LOGOUT)
+
+
+class Counter:
+    """The shop's counter: ingest judges what is posted, and makes records of it."""
+
+    def __init__(self, **site: Any) -> None:
+        self._desk = Desk(Site(id="shop", keys=["shop-key"], **site), CATALOGUE, 0.0)
+
+    def take(self, *events: dict[str, Any], at: int = 0) -> list[Record]:
+        """Return the records of what is accepted, having arrived `at` ms after noon."""
+        judged = self._desk.judge(events, NOON + at)
+        self.results = judged.results
+        return judged.records
+
+    def warnings(self) -> list[str]:
+        """Return the codes of the warnings on what was taken last."""
+        return [warning.code for result in self.results for warning in result.get("warnings", ())]
+
+
+def posted(at: int = 0, cookie: Any = "C", kind: str = "PageView", **info: Any) -> dict[str, Any]:
+    """Return an event as a backend posts it."""
+    general = {"eventName": kind, "siteId": "shop", "datetime": NOON + at, "cookies": {"sc": cookie}, **info}
+    return {"GeneralInfo": general}
 
 
 def placed(records: Iterable[Record]) -> list[Entry]:
@@ -124,6 +158,16 @@ class Shop:
     async def owners(self, cookie: str = "C", site: str = "shop") -> list[tuple[str, int, int]]:
         """Return owner, start and end of the cookie's links, in ms after noon."""
         return [(link.owner, link.start - NOON, link.end - NOON) for link in await self.links(cookie, site)]
+
+
+def words(stitched: Iterable[Stitched]) -> list[str]:
+    """Return each decision as it stands on the record."""
+    return [str(outcome.decision) for outcome in stitched]
+
+
+def counted(name: str, **labels: str) -> float:
+    """Return what a metric counts by now."""
+    return REGISTRY.get_sample_value(name, labels) or 0
 
 
 def sent(stitched: Sequence[Stitched]) -> list[tuple[str, str, bytes] | None]:

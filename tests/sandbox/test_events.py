@@ -25,7 +25,7 @@ async def test_each_version_takes_its_form_of_params(account: Account, version):
 
 
 async def test_an_event_is_its_contacts_by_the_strongest_identifier(account: Account):
-    """VAL: contactId > externalCustomerId > email > phone > pushToken; 29432212138: in any case of letters."""
+    """VAL: contactId > externalCustomerId > email > phone > pushToken; 29432212138: in any case."""
     made = (await account.contact(OLENA))[1]["id"]
     named = {"Contact_ID": made, "EXTERNALCUSTOMERID": "42", "UserEmail": "olena@example.com"}
     for name, value in named.items():
@@ -60,7 +60,7 @@ async def test_an_event_makes_no_contact(account: Account):
     ],
 )
 async def test_an_event_that_breaks_a_rule_is_refused(account: Account, event, said):
-    """GEN, VAL: lengths 100, 300, 100; forbidden characters; an identifier; unique names; v1 nests by text."""
+    """GEN, VAL: lengths 100, 300, 100; forbidden characters; an identifier; unique names; v1 nests text."""
     status, text = await generate(account, **event)
     assert status == 400
     assert said in text
@@ -104,6 +104,17 @@ async def test_contact_json_is_validated_as_a_contact(account: Account, contact,
     """GEN: contactJson is validated as a contact, a bad name makes a 400; 60 characters, 3 digits."""
     params = [EMAIL, {"name": "contactJson", "value": contact}]
     assert (await generate(account, params=params))[0] == status
+
+
+async def test_a_type_whose_validation_is_on_names_what_it_requires(
+    account: Account,
+):
+    """VAL: a 400 and the required list, as a sentence plus a JSON array."""
+    await account.call("POST", "/_sandbox/event-types", {"cartLeft": ["size", "email"]})
+    status, text = await generate(account, params=[EMAIL])
+    assert (status, text[text.index("[") :]) == (400, '["size","email"]')
+    assert (await generate(account, params=[EMAIL, {"name": "size", "value": "M"}]))[0] == 200
+    assert (await account.call("POST", "/_sandbox/event-types", {"cartLeft": "size"}))[0] == 400
 
 
 async def test_the_same_event_again_within_a_minute_is_a_409_but_the_same_key_is_not(account: Account):

@@ -1,13 +1,16 @@
 """The stand-in eSputnik holds to what eSputnik documents; each claim names its source."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import encode_basic_auth
 
+from gateway.sandbox import arrived, control
 from gateway.sandbox.journal import Journal, Request
-from tests.sandbox.conftest import OLENA, Account
+from tests.sandbox.conftest import OLENA, Account, person
 
 
 async def test_the_tracker_takes_one_event_without_a_key_and_ignores_one(account: Account):
@@ -255,6 +258,25 @@ async def test_an_order_that_makes_no_sense_is_refused_by_name_and_changes_nothi
     assert left == {"faults": [{"path": "*", "status": 500, "times": 1}]}
 
 
+@pytest.mark.parametrize(
+    ("path", "order", "field"),
+    [
+        ("groups", {"title": "VIP"}, "/name"),
+        ("groups", [], "/name"),
+        ("feeds", {"url": "http://x.ua"}, "/language"),
+        ("event-types", {"cartLeft": [1]}, "object of lists"),
+        ("activity", {"rows": []}, "activityDateTime"),
+        ("refused", {"o@x.ua": 1}, "object of texts"),
+        ("imports", {"seconds": "1"}, "/seconds"),
+        ("imports", {"move": "DONE"}, "/move"),
+    ],
+)
+async def test_what_it_is_told_and_cannot_use_is_refused_by_name(account: Account, path, order, field):
+    status, answer = await account.call("POST", f"/_sandbox/{path}", order)
+    assert status == 400
+    assert field in answer["error"]
+
+
 async def test_what_is_no_json_is_kept_as_it_came(account: Account):
     async with account.http.post(f"{account.url}/api/v2", data=b"\xff{") as answer:
         assert answer.status == 400
@@ -278,3 +300,39 @@ def test_the_journal_forgets_the_oldest_past_its_bounds():
     assert [r.path for r in journal.find()] == ["/2", "/3", "/4"]
     journal.add(request("/large", 99))
     assert [r.path for r in journal.find()] == ["/4", "/large"]
+
+
+def test_the_page_about_it_names_every_path_of_its_own():
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    routes = arrived.routes() + control.routes()
+    named = set(re.findall(r"^\| `(/\S*)` \| ([A-Z, ]+) \|", page, re.MULTILINE))
+    assert {(path, verb) for path, verbs in named for verb in verbs.split(", ")} == {
+        (route.path, route.method) for route in routes
+    }
+
+
+async def test_people_that_are_refused_fail_alone_in_batches(account: Account):
+    await account.call("POST", "/_sandbox/refused", {"olena@example.com": "Email is in the stop list"})
+    assert await account.contact(OLENA) == (400, "Email is in the stop list")
+    answer = await account.bulk(OLENA, person("77", "t@x.ua"), dedupeOn="email")
+    assert answer["failedContacts"]["errorMessage"] == "Email is in the stop list"
+    order = {"externalOrderId": "1", "totalCost": 5, "status": "DELIVERED", "date": "2026-05-14T10:11:10"}
+    orders = [order | {"email": "Olena@example.com"}, order | {"externalOrderId": "2", "email": "t@x.ua"}]
+    _, answer = await account.call("POST", "/v1/orders", {"orders": orders})
+    assert answer["failedOrders"] == {"externalOrderId": "1", "errorMessage": "Email is in the stop list"}
+    assert [one["externalCustomerId"] for one in await account.contacts()] == ["77"]
+
+
+async def test_counts_follow_what_arrives_and_contacts_are_chosen_by_any_name(account: Account):
+    await account.contact(OLENA)
+    await account.track("PageView", "c-1", externalCustomerId=42)
+    await account.imports(seconds=None)
+    await account.call("POST", "/v1/contacts", {"contacts": [person("77", "t@x.ua")]})
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (1, 1)
+    await account.imports(move="FINISHED")
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (2, 0)
+    for name in ("42", "c-1", "olena@example.com", "380501234567"):
+        _, found = await account.call("GET", f"/_sandbox/contacts?person={name}")
+        assert [one["externalCustomerId"] for one in found["contacts"]] == ["42"]
