@@ -20,6 +20,7 @@ from gateway.console.routes import Console
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
+from gateway.erasure import Erasure
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
@@ -75,6 +76,7 @@ class Gateway:
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
         self._waiting = WaitingRoom()
+        self._erasure = Erasure({site.id: site for site in config.sites}, self._open_store)
         self._stitching: Stitching | None = None
         self._deliverers: list[Deliverer] = []
 
@@ -145,7 +147,15 @@ class Gateway:
             await self._closing.enter_async_context(client)
             stream = sites[site.id]
             deliverer = Deliverer(
-                stream, site, settings, client, dead_letters, self._clock, callers, erasures.cover
+                stream,
+                site,
+                settings,
+                client,
+                dead_letters,
+                self._clock,
+                callers,
+                erasures.cover,
+                self._erasure.follow,
             )
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -155,7 +165,9 @@ class Gateway:
         config = self._config
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
-        api = ApiRoutes(config, events, self._readiness, self._waiting, room, self._clock)
+        api = ApiRoutes(
+            config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
+        )
         others = [*others, *api.routes(), *(await self._relay(room)).routes()]
         routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, room)
         self._server = HttpServer(routes.table(), config.listen, config.limits)

@@ -14,7 +14,7 @@ from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.gates import Gates
 from gateway.delivery.lanes import Aside, Lanes
 from gateway.delivery.reading import Pending, read
-from gateway.delivery.sender import Sender
+from gateway.delivery.sender import Follow, Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
 from gateway.event import Record
@@ -52,6 +52,7 @@ class Deliverer:
         clock: Clock,
         callers: Callers,
         erased: Callable[[Record], bool],
+        follow: Follow,
     ) -> None:
         """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
         self._stream = stream
@@ -63,7 +64,7 @@ class Deliverer:
         self._is_erased = erased
         self._erased = metrics.ERASED.labels(site.id)
         gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers)
+        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow)
         self._lanes: Lanes[Pending] = Lanes(
             self._deliver, gates.turn, settings.concurrency, settings.window, gather
         )

@@ -1,7 +1,7 @@
 """One delivery: through the gates, to eSputnik, and what follows from its outcome for each of its records."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
@@ -38,6 +38,8 @@ _OUTCOMES: dict[type[EsputnikError], str] = {
     KeyRefused: "key_refused",
 }
 
+Follow = Callable[[Record], Awaitable[None]]
+
 _log = structlog.get_logger()
 
 
@@ -53,13 +55,16 @@ class Sender:
         dead_letters: DeadLetters,
         clock: Clock,
         callers: Callers,
+        follow: Follow,
     ) -> None:
+        """`follow` does what a delivered deletion asks of the gateway itself; it may raise Unreachable."""
         self._settings = settings
         self._client = client
         self._gates = gates
         self._dead_letters = dead_letters
         self._clock = clock
         self._callers = callers
+        self._follow_deletion = follow
         self._store_is_away = False
         self._site = site.id
         self._outcomes = metrics.Bound(metrics.DELIVERIES, site.id)
@@ -116,6 +121,8 @@ class Sender:
         problem = answer if isinstance(answer, EsputnikError) else None
         match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
             case Delivered():
+                if call.is_deletion and not await self._is_followed(pending):
+                    return Aside(STORE_SECONDS)
                 if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's
                     return None
                 return await self._tell(pending, answer, _letters(record, answer))
@@ -126,6 +133,15 @@ class Sender:
                 return await self._tell(
                     pending, answer, (dead(record, reason, problem.status, problem.said),)
                 )
+
+    async def _is_followed(self, pending: Pending) -> bool:
+        """Do what the deletion asks of us; where the store is away, what is taken already comes again."""
+        try:
+            await self._follow_deletion(_record(pending))
+        except Unreachable:
+            pending.effort.doubtful = True
+            return False
+        return True
 
     async def _tell(
         self, pending: Pending, answer: Answer | EsputnikError, letters: tuple[DeadLetter, ...]

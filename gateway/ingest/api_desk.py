@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from gateway import metrics
+from gateway import identifiers, metrics
 from gateway.calls import ApiCall
 from gateway.config import Site
 from gateway.event import Record, caller_event_id, event_ids, lane_of
@@ -64,6 +64,10 @@ class ApiDesk:
             for part, event_id in zip(verdict.parts, ids, strict=True)
         ]
         return Judged(records, verdict.warnings, verdict.bad_orders)
+
+    def customer(self, raw: str) -> str | None:
+        """Return a customer's id as events have it, None where it names nobody."""
+        return identifiers.customer(raw, identifiers.blocked_values(self.site.blocked_ids))
 
     def settle(self, judged: Judged) -> None:
         """Count records that are durable now."""

@@ -5,6 +5,7 @@ eSputnik's needs only another base URL (docs page 29187720564, Getting started w
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from aiohttp import web
 from gateway.calls import ApiCall
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.errors import NotDurable
+from gateway.errors import NotDurable, Unreachable
 from gateway.ingest.admission import Allowance, Hold, Room
 from gateway.ingest.api_desk import ApiDesk, Judged, Posting
 from gateway.ingest.api_reply import call_reply
@@ -27,7 +28,12 @@ from gateway.stream import Entry, Stream
 from gateway.validation import Catalogue
 
 PREFIXES = ("", "/api")
+_DRY_RUN = "dry_run"
 _OF_DELETION = ("externalCustomerId", "erase")
+
+
+Preview = Callable[[str, str], Awaitable[dict[str, Any]]]
+"""What would go of a site's customer."""
 
 
 class Write(NamedTuple):
@@ -74,6 +80,7 @@ class ApiRoutes:
         waiting: WaitingRoom,
         room: Room,
         clock: Clock,
+        preview: Preview,
     ) -> None:
         catalogue = Catalogue("api")
         self._limits = config.limits
@@ -90,6 +97,7 @@ class ApiRoutes:
         self._waiting = waiting
         self._room = room
         self._clock = clock
+        self._preview = preview
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each call."""
@@ -105,6 +113,8 @@ class ApiRoutes:
             hold = Hold(self._room)
             try:
                 body = await read_document(request, self._limits, self._body_seconds, hold)
+                if write.call is ApiCall.DELETE_CONTACT and is_true(request.query.get(_DRY_RUN, "")):
+                    return await self._show_erasure(desk, request.query.get("externalCustomerId", ""))
                 judged = desk.judge(_posting(write, request, body), self._clock.now_ms())
                 self._admit(desk, len(judged.records))
                 return call_reply(judged, await self._outcomes(judged, desk))
@@ -112,6 +122,17 @@ class ApiRoutes:
                 hold.release()
 
         return take
+
+    async def _show_erasure(self, desk: ApiDesk, raw: str) -> web.Response:
+        """Answer what an erasure would take from the gateway's own stores; nothing is deleted anywhere."""
+        customer = desk.customer(raw)
+        if customer is None:
+            raise Problem(400, "bad_request", "a dry run needs an externalCustomerId that names somebody")
+        try:
+            found = await self._preview(desk.site.id, customer)
+        except Unreachable:
+            raise Problem(503, "away", "the database is away; ask again", {"Retry-After": "5"}) from None
+        return web.json_response(found)
 
     def _admit(self, desk: ApiDesk, count: int) -> None:
         allowance = self._allowances.get(desk.site.id)
@@ -135,6 +156,11 @@ class ApiRoutes:
             self._readiness.append_failed()
             detail = "nothing of this request is promised; post it again"
             raise Problem(503, "not_durable", detail, {"Retry-After": "1"}) from None
+
+
+def is_true(text: str) -> bool:
+    """Tell whether a query says yes; what is neither yes nor no is yes, for a dry run is the safe way."""
+    return text.strip().lower() not in ("", "0", "false", "no")
 
 
 def _posting(write: Write, request: web.Request, body: Any) -> Posting:

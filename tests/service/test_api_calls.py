@@ -207,3 +207,52 @@ async def test_strict_sites_refuse_what_would_be_mended(shop: Shop):
     body = {**CONTACT, "externalCustomerId": 42}
     status, _, answer = await call(shop, "POST", "/v1/contact", json=body, headers=strict)
     assert (status, answer["code"]) == (400, "strict_mode")
+
+
+async def people(folder: Path) -> list[str]:
+    store = await open_store(f"sqlite:{folder / 'links.db'}")
+    try:
+        async with store.transaction() as transaction:
+            rows = await transaction.fetch("SELECT owner FROM sightings UNION SELECT owner FROM claims")
+            return sorted(row[0] for row in rows)
+    finally:
+        await store.close()
+
+
+async def test_an_erased_customer_leaves_our_own_stores_and_a_dry_run_shows_it_first(
+    shop: Shop, tmp_path: Path
+):
+    for customer in ("42", "43"):
+        cookie, email = f"c-{customer}", f"{customer}@example.com"
+        await shop.post(event("CustomerData", externalCustomerId=customer, user_email=email, cookie=cookie))
+        contact = {"externalCustomerId": customer, "channels": [{"type": "email", "value": email}]}
+        await call(shop, "POST", "/v1/contact", json=contact)
+    assert await people(tmp_path) == ["customer/42", "customer/43"]
+    erasure = "/v1/contact?externalCustomerId=42&erase=true"
+    status, _, shown = await call(shop, "DELETE", f"{erasure}&dry_run=true")
+    assert (status, shown["dry_run"], shown["found"]["sightings"]) == (200, True, 1)
+    assert "42@example.com" not in str(shown)
+    assert not [r for r in await requests(shop) if r["method"] == "DELETE"]
+    assert await people(tmp_path) == ["customer/42", "customer/43"]
+    status, _, _ = await call(shop, "DELETE", erasure)
+    assert status == 200
+    assert await people(tmp_path) == ["customer/43"]
+
+
+async def test_a_deletion_that_can_be_undone_takes_nothing_from_our_own_stores(shop: Shop, tmp_path: Path):
+    await shop.post(event("CustomerData", externalCustomerId="42", cookie="c-1"))
+    await call(shop, "POST", "/v1/contact", json=CONTACT)
+    assert (await call(shop, "DELETE", "/v1/contact?externalCustomerId=42&erase=false"))[0] == 200
+    assert await people(tmp_path) == ["customer/42"]
+
+
+async def test_a_customer_who_registers_after_his_erasure_is_taken_as_a_new_one(shop: Shop):
+    await call(shop, "POST", "/v1/contact", json=CONTACT)
+    assert (await call(shop, "DELETE", "/v1/contact?externalCustomerId=42&erase=true"))[0] == 200
+    status, _, answer = await call(shop, "POST", "/v1/contact", json={**CONTACT, "firstName": "Again"})
+    assert (status, list(answer)) == (200, ["id"])
+
+
+async def test_a_dry_run_needs_somebody(shop: Shop):
+    status, _, answer = await call(shop, "DELETE", "/v1/contact?externalCustomerId=null&dry_run=1")
+    assert (status, answer["code"]) == (400, "bad_request")

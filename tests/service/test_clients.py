@@ -30,13 +30,13 @@ async def ask(method: Callable[..., Any], *arguments: Any) -> tuple[int, Any]:
 
 
 async def test_ok_esputnik_makes_finds_changes_and_deletes_a_contact(shop: Shop, client: ESputnikAPIAdaptor):
-    contact = {"first_name": "John", "last_name": "Dou", "channels": CHANNELS, "address": ADDRESS}
-    status, made = await ask(client.add_contact, contact)
+    john = {"first_name": "John", "last_name": "Dou", "channels": CHANNELS, "address": ADDRESS}
+    status, made = await ask(client.add_contact, john)
     assert status == 200
     contact_id = str(made["id"])
     status, card = await ask(client.get_contact, contact_id)
     assert (status, card["firstName"]) == (200, "John")
-    status, _ = await ask(client.update_contact, contact_id, {**contact, "first_name": "Johny"})
+    status, _ = await ask(client.update_contact, contact_id, {**john, "first_name": "Johny"})
     assert status == 200
     assert (await ask(client.get_contact, contact_id))[1]["firstName"] == "Johny"
     status, found = await ask(client.get_contacts, {"email": "john@example.com"})
@@ -67,7 +67,7 @@ async def test_ok_esputnik_sends_events_and_orders(shop: Shop, client: ESputnikA
     event = {"event_type_key": "visit", "key_value": "john@example.com", "params": parameters}
     assert (await ask(client.event, event))[0] == 200
     item = {"id": "1", "name": "Kettle", "quantity": 1, "cost": 9.5, "url": "https://shop.example/1"}
-    order = {
+    bought = {
         "id": "1001",
         "user_id": "42",
         "total_cost": 9.5,
@@ -75,7 +75,7 @@ async def test_ok_esputnik_sends_events_and_orders(shop: Shop, client: ESputnikA
         "email": "john@example.com",
         "items": [item | {"image_url": "https://shop.example/1.png", "category": "kettles"}],
     }
-    status, answer = await ask(client.orders, {"orders": [order]})
+    status, answer = await ask(client.orders, {"orders": [bought]})
     assert status == 200
     assert not answer.get("failedOrders")
     (arrived,) = await requests(shop, "/api/v1/orders")
@@ -102,34 +102,55 @@ WOOCOMMERCE = {"Authorization": basic("", KEY)}
 OPENCART = {"Authorization": basic("anyvalue", KEY)}
 
 
+def contact(
+    number: object, email: str, phone: str, first: str = "Іван", last: str = "Петр"
+) -> dict[str, Any]:
+    channels = [{"type": "email", "value": email}, {"type": "sms", "value": phone}]
+    return {"externalCustomerId": number, "firstName": first, "lastName": last, "channels": channels}
+
+
+def order(number: object, customer: object, cost: object, date: str, **more: object) -> dict[str, Any]:
+    item = {"externalItemId": number, "name": "Kettle", "quantity": 1, "cost": cost}
+    who = {"externalOrderId": number, "externalCustomerId": customer}
+    return {"orders": [who | {"totalCost": cost, "date": date, "items": [item], "currency": "UAH"} | more]}
+
+
+SHOPIFY_ORDER = order("1", "7001", 10, "2026-11-25T10:11:10Z", status="INITIALIZED", email="", phone="")
+SHOPIFY_BULK = {
+    "dedupeOn": "externalCustomerId",
+    "restoreDeleted": True,
+    "contacts": [contact("7002", "p@example.com", "") | {"address": ADDRESS}],
+}
+WOO_EMPTIES = {"shipping": "", "discount": "", "taxes": "", "phone": " ", "firstName": " "}
+WOO_ORDER = order(
+    5,
+    15,
+    "10.00",
+    "2026-11-25T10:11:10.123456",
+    status="COMPLETED",
+    source="checkout",
+    email="q@example.com",
+    **WOO_EMPTIES,
+)
+
+
 @pytest.mark.parametrize(
     ("headers", "method", "path", "body"),
     [
-        (SHOPIFY, "POST", "/v1/contact", {"firstName": "", "lastName": "", "externalCustomerId": "7001"}
-         | {"channels": [{"type": "email", "value": "o@example.com"}, {"type": "sms", "value": ""}]}),
-        (SHOPIFY, "POST", "/v1/contacts", {"dedupeOn": "externalCustomerId", "restoreDeleted": True, "contacts": [
-            {"firstName": "Olena", "lastName": "", "externalCustomerId": "7002", "address": ADDRESS}
-            | {"channels": [{"type": "email", "value": "p@example.com"}]}]}),
-        (SHOPIFY, "POST", "/v1/orders", {"orders": [{"externalOrderId": "1", "externalCustomerId": "7001", "phone": ""}
-         | {"totalCost": 10, "status": "INITIALIZED", "currency": "UAH", "date": "2026-11-25T10:11:10Z", "email": ""}
-         | {"items": [{"externalItemId": "14", "name": "Kettle", "quantity": 1, "cost": 10}]}]}),
+        (SHOPIFY, "POST", "/v1/contact", contact("7001", "o@example.com", "", "", "")),
+        (SHOPIFY, "POST", "/v1/contacts", SHOPIFY_BULK),
+        (SHOPIFY, "POST", "/v1/orders", SHOPIFY_ORDER),
         (SHOPIFY, "DELETE", "/v1/contact?externalCustomerId=7001&erase=false", None),
-        (WOOCOMMERCE, "POST", "/api/v1/contact", {"firstName": " ", "lastName": " ", "externalCustomerId": 15}
-         | {"channels": [{"type": "email", "value": "q@example.com"}, {"type": "sms", "value": "380501234567"}]}),
-        (WOOCOMMERCE, "POST", "/api/v1/orders", {"orders": [{"externalOrderId": 5, "externalCustomerId": 15}
-         | {"totalCost": "10.00", "status": "COMPLETED", "date": "2026-11-25T10:11:10.123456", "source": "checkout"}
-         | {"shipping": "", "discount": "", "taxes": "", "email": "q@example.com", "phone": " ", "firstName": " "}
-         | {"items": [{"externalItemId": 9, "name": "Kettle", "quantity": 1, "cost": "10.00"}]}]}),
-        (OPENCART, "POST", "/api/v1/contact", {"externalCustomerId": "21", "firstName": "Іван", "lastName": "Петр"}
-         | {"channels": [{"type": "sms", "value": "380671112233"}]}),
+        (WOOCOMMERCE, "POST", "/api/v1/contact", contact(15, "q@example.com", "380501234567", " ", " ")),
+        (WOOCOMMERCE, "POST", "/api/v1/orders", WOO_ORDER),
+        (OPENCART, "POST", "/api/v1/contact", contact("21", "", "380671112233")),
     ],
-)  # fmt: skip
+)
 async def test_what_official_plugins_send_is_taken_by_esputnik(
     shop: Shop, headers: dict[str, str], method: str, path: str, body: Any
 ):
     if method == "DELETE":
-        contact = {"externalCustomerId": "7001", "channels": CHANNELS}
-        await call(shop, "POST", "/v1/contact", json=contact, headers=headers)
+        await call(shop, "POST", "/v1/contact", json=contact("7001", "o@example.com", ""), headers=headers)
     status, _, answer = await call(shop, method, path, json=body, headers=headers)
     assert status == 200, answer
     assert not isinstance(answer, dict) or not answer.get("failedOrders"), answer

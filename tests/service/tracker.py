@@ -144,6 +144,10 @@ QUICK: dict[str, Any] = {
 }
 
 
+async def nothing_follows(record: Record) -> None:
+    """Leave it at the deletion at eSputnik."""
+
+
 class Parts:
     """A folder with a stream and a store, as one process has them open."""
 
@@ -192,6 +196,7 @@ class Parts:
                 clock,
                 callers or WaitingRoom(),
                 lambda record: False,
+                nothing_follows,
             )
             task = asyncio.create_task(deliverer.run())
             try:
