@@ -17,6 +17,7 @@ from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
 from gateway.console.routes import Console
+from gateway.contacts import Contacts
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
@@ -156,6 +157,7 @@ class Gateway:
                 callers,
                 erasures.cover,
                 self._erasure.follow,
+                Contacts(store, site.id, self._clock) if site.ensure_contact else None,
             )
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))

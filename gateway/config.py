@@ -254,6 +254,8 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    ensure_contact: bool = True
+    """Whether delivery makes a contact for a customer who has none, before an event that needs it."""
     answer_wait: float = Field(3, ge=0, le=60)
     """Seconds that a call waits for eSputnik's own answer before it is answered as queued."""
     order_statuses: dict[str, OrderStatus] = {}

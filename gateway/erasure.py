@@ -5,12 +5,13 @@ from typing import Any
 
 import orjson
 
+from gateway import contacts
 from gateway.calls import ApiCall
 from gateway.config import Site
 from gateway.console import letters
 from gateway.event import Record
 from gateway.identity import changes
-from gateway.identity.changes import Forgotten
+from gateway.identity.changes import Forgotten, customers_of
 from gateway.identity.facts import CUSTOMER
 from gateway.identity.settings import settings_of
 from gateway.store import Store
@@ -57,6 +58,7 @@ class Erasure:
             dead = await letters.naming(store, site, found.names)
             if not dry_run:
                 await letters.remove(store, dead)
+                await contacts.forget(store, site, customers_of(found))
         finally:
             await store.close()
         return found, len(dead)

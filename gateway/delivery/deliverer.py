@@ -9,6 +9,7 @@ import structlog
 from gateway import metrics
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
+from gateway.contacts import Contacts
 from gateway.delivery.bulk import gather
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.gates import Gates
@@ -53,6 +54,7 @@ class Deliverer:
         callers: Callers,
         erased: Callable[[Record], bool],
         follow: Follow,
+        contacts: Contacts | None,
     ) -> None:
         """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
         self._stream = stream
@@ -64,7 +66,7 @@ class Deliverer:
         self._is_erased = erased
         self._erased = metrics.ERASED.labels(site.id)
         gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow)
+        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow, contacts)
         self._lanes: Lanes[Pending] = Lanes(
             self._deliver, gates.turn, settings.concurrency, settings.window, gather
         )

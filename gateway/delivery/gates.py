@@ -69,6 +69,10 @@ class Gates:
         self._circuits[endpoint].begin(now)
         return 0.0
 
+    def give_back(self) -> None:
+        """Give back a turn that was not used after all."""
+        self._pace.give_back()
+
     def wait(self, endpoint: Endpoint) -> float:
         """Return the seconds until the endpoint is worth asking; 0 when it is now."""
         now = self._clock.monotonic()

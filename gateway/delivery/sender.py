@@ -8,11 +8,13 @@ import orjson
 import structlog
 
 from gateway import metrics
-from gateway.calls import ApiCall
+from gateway.calls import DELETIONS, ApiCall
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
+from gateway.contacts import Contacts
 from gateway.delivery.bulk import failed_orders, failures, letter_record, order_id
 from gateway.delivery.dead_letters import DeadLetter, DeadLetters
+from gateway.delivery.ensure import Ensure
 from gateway.delivery.gates import Gates
 from gateway.delivery.lanes import Aside
 from gateway.delivery.mapping import Call, Endpoint, call_for
@@ -21,7 +23,7 @@ from gateway.delivery.retry import Again, Dead, Delivered, Reason, verdict
 from gateway.errors import Unreachable
 from gateway.esputnik.answers import Answer, words
 from gateway.esputnik.client import EsputnikClient
-from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Refused, Repeated
+from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Refused, Repeated, Unavailable
 from gateway.event import Record
 from gateway.outcomes import GRACE_SECONDS, Callers, Outcome
 
@@ -56,8 +58,12 @@ class Sender:
         clock: Clock,
         callers: Callers,
         follow: Follow,
+        contacts: Contacts | None,
     ) -> None:
-        """`follow` does what a delivered deletion asks of the gateway itself; it may raise Unreachable."""
+        """`follow` does what a delivered deletion asks of the gateway itself; it may raise Unreachable.
+
+        With `contacts` a customer has one before what needs it is sent.
+        """
         self._settings = settings
         self._client = client
         self._gates = gates
@@ -65,6 +71,7 @@ class Sender:
         self._clock = clock
         self._callers = callers
         self._follow_deletion = follow
+        self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
         self._outcomes = metrics.Bound(metrics.DELIVERIES, site.id)
@@ -80,6 +87,11 @@ class Sender:
         if first.letters:
             return [await self._keep(first)]
         call = call_for([_record(pending) for pending in together])
+        if self._ensure is not None and self._gates.wait(call.endpoint) <= 0:
+            aside = await self._contact_first(self._ensure, _record(first))
+            if aside is not None:
+                self._gates.give_back()
+                return [aside] * len(together)
         wait = self._gates.enter(call.endpoint)
         if wait > 0:
             return [Aside(wait, held=True)] * len(together)
@@ -93,6 +105,26 @@ class Sender:
             await self._follow(pending, call, counts, own)
             for pending, own in zip(together, answers, strict=True)
         ]
+
+    async def _contact_first(self, ensure: Ensure, record: Record) -> Aside | None:
+        """Return None when the record may go, its customer having a contact as far as it needs one."""
+        if not ensure.is_needed(record):
+            return None
+        held = self._gates.wait(Endpoint.CONTACT)
+        if held > 0:
+            return Aside(held, held=True)
+        try:
+            wait = await ensure.wait(record)
+        except Unreachable:
+            return Aside(STORE_SECONDS)
+        return Aside(wait) if wait > 0 else None
+
+    async def _ask_apart(self, call: Call) -> Answer | EsputnikError:
+        """Make a call for which no lane has taken its turn."""
+        await self._gates.turn()
+        if self._gates.enter(call.endpoint) > 0:
+            return Unavailable("its circuit is open")
+        return (await self._ask(call))[1]
 
     async def _ask(self, call: Call) -> tuple[bool, Answer | EsputnikError]:
         """Return the outcome, and whether a failure counts against the record."""
@@ -118,10 +150,12 @@ class Sender:
     ) -> Aside | None:
         """Return what is left to do for one record after its answer."""
         record = _record(pending)
+        if self._ensure is not None and isinstance(answer, Repeated):
+            answer = self._ensure.answer_to_twin(record) or answer
         problem = answer if isinstance(answer, EsputnikError) else None
         match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
             case Delivered():
-                if call.is_deletion and not await self._is_followed(pending):
+                if call.target and not await self._is_followed(pending):
                     return Aside(STORE_SECONDS)
                 if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's
                     return None
@@ -135,9 +169,13 @@ class Sender:
                 )
 
     async def _is_followed(self, pending: Pending) -> bool:
-        """Do what the deletion asks of us; where the store is away, what is taken already comes again."""
+        """Do what the call asks of us; where the store is away, what is taken already comes again."""
+        record = _record(pending)
         try:
-            await self._follow_deletion(_record(pending))
+            if self._ensure is not None:
+                await self._ensure.learn(record)
+            if record.type in DELETIONS:
+                await self._follow_deletion(record)
         except Unreachable:
             pending.effort.doubtful = True
             return False

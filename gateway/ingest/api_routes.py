@@ -28,6 +28,7 @@ from gateway.stream import Entry, Stream
 from gateway.validation import Catalogue
 
 PREFIXES = ("", "/api")
+_SCHEMA = "/v1/schemas/api/{type}"
 _DRY_RUN = "dry_run"
 _OF_DELETION = ("externalCustomerId", "erase")
 
@@ -59,6 +60,9 @@ WRITES = (
     Write("POST", "v1/event", ApiCall.GENERATE_EVENT),
     Write("POST", "v2/event", ApiCall.GENERATE_EVENT),
     Write("POST", "v3/event", ApiCall.GENERATE_EVENT_V3),
+    Write("POST", "v1/past_events", ApiCall.ADD_PAST_EVENTS),
+    Write("POST", "v2/past_events", ApiCall.ADD_PAST_EVENTS),
+    Write("POST", "v3/past_events", ApiCall.ADD_PAST_EVENTS),
     Write("POST", "v1/group/{id}/contacts/attach", ApiCall.ATTACH_CONTACTS, "group/{id}"),
     Write("POST", "v1/group/{id}/contacts/detach", ApiCall.DETACH_CONTACTS, "group/{id}"),
     Write("POST", "v1/emails/unsubscribed/add", ApiCall.ADD_UNSUBSCRIBED, "unsubscribed"),
@@ -82,7 +86,7 @@ class ApiRoutes:
         clock: Clock,
         preview: Preview,
     ) -> None:
-        catalogue = Catalogue("api")
+        self._catalogue = catalogue = Catalogue("api")
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
         self._keys = Keys({site.id: site.keys for site in config.sites})
@@ -101,11 +105,28 @@ class ApiRoutes:
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each call."""
-        return [
+        calls = [
             (write.method, f"{prefix}/{write.path}", self._handler(write))
             for write in WRITES
             for prefix in PREFIXES
         ]
+        schemas = [("GET", "/v1/schemas/api", self.get_schemas), ("GET", _SCHEMA, self.get_schema)]
+        return [*calls, *schemas]
+
+    async def get_schemas(self, request: web.Request) -> web.Response:
+        """List the calls with where their schemas are."""
+        listed = [
+            {"type": one.call, "call": f"{one.method} /{one.path}", "href": _SCHEMA.format(type=one.call)}
+            for one in WRITES
+        ]
+        return web.json_response(listed)
+
+    async def get_schema(self, request: web.Request) -> web.Response:
+        """Return the JSON Schema of one call's body."""
+        schema = self._catalogue.schema(request.match_info["type"])
+        if schema is None:
+            raise Problem(404, "not_found", "no call has this name; GET /v1/schemas/api lists them")
+        return web.json_response(schema, content_type="application/schema+json")
 
     def _handler(self, write: Write) -> Handler:
         async def take(request: web.Request) -> web.Response:

@@ -112,6 +112,15 @@ STEPS = (
             "CREATE INDEX outcomes_by_age ON outcomes (at)",
         ),
     ),
+    Step(
+        # delivery: customers of whom eSputnik has a contact; `until` ends the claim of who makes one.
+        "customers' contacts at eSputnik",
+        (
+            """CREATE TABLE contacts (
+                site {key} NOT NULL, customer {key} NOT NULL, state text NOT NULL, until bigint NOT NULL,
+                PRIMARY KEY (site, customer)) {clustered}""",
+        ),
+    ),
 )
 
 

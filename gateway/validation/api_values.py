@@ -12,6 +12,7 @@ from gateway.validation.times import milliseconds
 from gateway.validation.values import DROP, Repair, Repaired, text
 
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?(?:\.\d+)?) ?(Z|[+-]\d\d:?\d\d)?")
+_SECONDS = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):\d\d(?:\.\d+)?")
 _SOURCES = ("online", "offline")
 
 
@@ -62,12 +63,19 @@ def moment(value: Any) -> Repaired:
     return datetime.fromtimestamp(read / 1000, UTC).isoformat(timespec="seconds"), "date_reformatted"
 
 
+def minute(value: Any) -> Repaired:
+    """Return a date as `moment` does, without seconds: past events have none (docs page 29352572214)."""
+    written, code = moment(value)
+    cut = _SECONDS.fullmatch(written) if isinstance(written, str) else None
+    return (written, code) if cut is None else (cut[1], "date_reformatted")
+
+
 def _named(value: Any, fits: Callable[[str], bool]) -> Repaired:
     name, code = text(value)
     return (DROP, "name_dropped") if isinstance(name, str) and not fits(name) else (name, code)
 
 
 API_REPAIRS: Mapping[str, Repair] = {
-    repair.__name__: repair for repair in (first_name, last_name, channels, source, moment)
+    repair.__name__: repair for repair in (first_name, last_name, channels, source, moment, minute)
 }
 """Every repair of the API's values, by the name in `x-repair`."""

@@ -256,3 +256,79 @@ async def test_a_customer_who_registers_after_his_erasure_is_taken_as_a_new_one(
 async def test_a_dry_run_needs_somebody(shop: Shop):
     status, _, answer = await call(shop, "DELETE", "/v1/contact?externalCustomerId=null&dry_run=1")
     assert (status, answer["code"]) == (400, "bad_request")
+
+
+async def test_the_contract_of_the_calls_is_served_apart_from_that_of_the_events(shop: Shop):
+    _, listed = await shop.get("/v1/schemas/api")
+    assert {"AddContact", "AddOrders", "GenerateEventV3"} <= {one["type"] for one in listed}
+    for one in listed:
+        status, schema = await shop.get(one["href"])
+        assert (status, schema["title"]) == (200, one["type"])
+    _, events = await shop.get("/v1/schemas")
+    assert not {one["type"] for one in events} & {one["type"] for one in listed}
+    assert (await shop.get("/v1/schemas/api/StatusCart"))[0] == 404
+
+
+async def test_past_events_go_to_their_own_address(shop: Shop):
+    past = {"eventTypeKey": "visit", "keyValue": "o@example.com", "occurred": "2026-01-01T10:00"}
+    past["params"] = [{"name": "email", "value": "o@example.com"}]
+    status, _, answer = await call(shop, "POST", "/api/v1/past_events/", json={"events": [past]})
+    assert status == 200, answer
+    (arrived,) = await requests(shop, "/api/v1/past_events")
+    assert arrived["body"] == {"events": [past]}
+
+
+async def test_mixed_calls_while_esputnik_is_away_are_answered_in_time_and_arrive_in_order(
+    hasty: Shop,
+):
+    await fault(hasty, {"path": "/api/*", "status": 503, "times": None})
+
+    async def of(customer: int) -> None:
+        email = f"{customer}@example.com"
+        contact = {
+            "externalCustomerId": str(customer),
+            "channels": [{"type": "email", "value": email}],
+        }
+        order = {
+            "externalOrderId": f"o-{customer}",
+            "externalCustomerId": str(customer),
+            "email": email,
+            "totalCost": 1,
+            "date": "2026-11-25T10:11:10",
+        }
+        params = [{"name": "externalCustomerId", "value": str(customer)}]
+        calls = [
+            ("/v1/contact", contact),
+            ("/v1/orders", {"orders": [{**order, "status": "INITIALIZED"}]}),
+            ("/v1/event", {"eventTypeKey": "visit", "keyValue": email, "params": params}),
+            ("/v1/orders", {"orders": [{**order, "status": "DELIVERED"}]}),
+        ]
+        for path, body in calls:
+            status, _, answer = await call(hasty, "POST", path, json=body)
+            assert (status, answer["queued"]) == (200, True)
+        who = {"externalCustomerId": str(customer), "user_email": email}
+        assert (await hasty.post(event("CustomerData", cookie=f"c-{customer}", **who)))[0] == 202
+
+    customers = range(1, 51)
+    await asyncio.gather(*(of(customer) for customer in customers))
+    await fault(hasty)
+    async with asyncio.timeout(60):
+        while True:
+            taken = [request for request in await requests(hasty) if request["status"] == 200]
+            orders = [o for r in taken if r["path"] == "/api/v1/orders" for o in r["body"]["orders"]]
+            logins = [r for r in taken if r["path"] == "/api/v2"]
+            events = [r for r in taken if r["path"] == "/api/v1/event"]
+            if len(orders) >= 100 and len(logins) >= 50 and len(events) >= 50:
+                break
+            await asyncio.sleep(0.2)
+    for customer in map(str, customers):
+        states = [o["status"] for o in orders if o["externalCustomerId"] == customer]
+        assert states == ["INITIALIZED", "DELIVERED"]
+        paths = [r["path"] for r in taken if customer in _customers(r)]
+        assert paths.index("/api/v1/contact") < paths.index("/api/v2")
+
+
+def _customers(request: Any) -> set[str]:
+    """Return the customers that a contact call or a CustomerData names."""
+    body = request["body"] or {}
+    return {str((body.get("GeneralInfo") or body).get("externalCustomerId"))}

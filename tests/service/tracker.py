@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.clock import SystemClock
 from gateway.config import Delivery, Site, StreamSettings
+from gateway.contacts import Contacts
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import Deliverer
 from gateway.esputnik.client import EsputnikClient
@@ -197,6 +198,7 @@ class Parts:
                 callers or WaitingRoom(),
                 lambda record: False,
                 nothing_follows,
+                Contacts(self.store, site, clock),
             )
             task = asyncio.create_task(deliverer.run())
             try:

@@ -124,6 +124,15 @@ def test_one_bad_order_does_not_hold_up_the_others():
     ]
 
 
+def test_a_past_event_happened_at_a_minute():
+    past = {"eventTypeKey": "a", "keyValue": "k", "occurred": "2026-01-01 10:00:30"}
+    verdict = judge("AddPastEvents", {"events": [past]})
+    assert verdict.parts[0].body["events"][0]["occurred"] == "2026-01-01T10:00"
+    assert codes(verdict) == [("/events/0/occurred", "date_reformatted")]
+    late = judge("AddPastEvents", {"events": [{**past, "occurred": "2026-01-01T10:00+02:00"}]})
+    assert codes(late) == [("/events/0/occurred", "pattern")]
+
+
 @pytest.mark.parametrize("status", ["processing", "wc-processing", " Processing ", "WC-PROCESSING"])
 def test_a_store_status_is_written_as_one_of_esputnik_whatever_its_spelling(status):
     order = {"externalOrderId": 1, "email": "o@example.com", "totalCost": 1, "date": "2026-01-01"}
