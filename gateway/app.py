@@ -143,6 +143,7 @@ class Gateway:
             store,
             self._stitch_settings,
             STAYING,
+            DELETIONS,
             remembered=links.remembered,
             seconds=links.remembered_seconds,
             clock=self._clock,

@@ -48,6 +48,7 @@ class Stitcher:
         store: Store,
         sites: Mapping[str, StitchSettings],
         staying: Collection[str] = (),
+        exempt: Collection[str] = (),
         *,
         remembered: int,
         seconds: float,
@@ -55,12 +56,14 @@ class Stitcher:
     ) -> None:
         """`staying` names the types that are no tracking events: they keep their lane and their body.
 
+        `exempt` names those that go on though whom they name was erased: the deletion calls themselves.
         At most `remembered` cookies are kept in mind, each for so many `seconds`.
         """
         self._store = store
         self._settings = sites
         self._staying = staying
         self._no_tracking = {LINK_MESSAGE, LOGOUT, *staying}
+        self._exempt = exempt
         self._sites = Sites()
         self._memory = Memory(remembered, seconds)
         self._clock = clock
@@ -119,7 +122,7 @@ class Stitcher:
                 batch.decisions[place] = _PROBE
             elif are_repeats[place]:
                 batch.decisions[place] = _REPEAT
-            elif self._sites.has_erased(record.site):
+            elif self._sites.has_erased(record.site) and record.type not in self._exempt:
                 batch.records[place], decision = self._sites.screened(record, self._is_tracking(record))
                 if decision is not None:
                     batch.decisions[place] = decision
