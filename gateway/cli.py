@@ -12,6 +12,7 @@ from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
+from gateway.feed.commands import feed
 from gateway.logs import set_up
 
 ConfigFile = Annotated[
@@ -27,6 +28,7 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gatewa
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
 cli.add_typer(topics, name="topics")
 cli.add_typer(dead, name="dead")
+cli.add_typer(feed, name="feed")
 
 
 @cli.command()

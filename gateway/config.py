@@ -36,10 +36,12 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
-    return url.rstrip("/")
+    return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ExactUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[ExactUrl, AfterValidator(lambda url: url.rstrip("/"))]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 class Section(BaseModel):
@@ -206,6 +208,28 @@ class Operator(Section):
     keys: list[SecretStr] = []
 
 
+class Feeds(Section):
+    """The shops' product feeds; `gateway run` looks at those that have links."""
+
+    path: Path = Path("data/feeds")
+    """Folder of the last good version of each."""
+    minutes: float = Field(60, gt=0)
+    """How often each is loaded and checked."""
+    max_bytes: int = Field(4 * 2**30, ge=2**20)
+    """What one feed may take, as it comes and unpacked."""
+
+
+class SiteFeed(Section):
+    """One shop's product feed, and what `gateway feed fix` may fill in."""
+
+    links: dict[Language, ExactUrl] = {}
+    """Where each language's feed is (`uk = "https://..."`), the main language first."""
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
+    """ISO 4217 code behind prices that have none."""
+    brand: str | None = Field(None, min_length=1, max_length=256)
+    """Of products that have none."""
+
+
 class Site(Section):
     """One store: one eSputnik siteId, its keys and settings."""
 
@@ -234,6 +258,7 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    feed: SiteFeed = SiteFeed()
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:
@@ -264,6 +289,7 @@ class Config(BaseSettings):
     delivery: Delivery = Delivery()
     logs: Logs = Logs()
     operator: Operator = Operator()
+    feeds: Feeds = Feeds()
     sites: list[Site] = Field(min_length=1)
 
     @classmethod
