@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint format bench chaos clean
+.PHONY: help install demo test test-all lint format bench chaos clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -20,6 +20,9 @@ demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 
 test: $(STAMP) ## every test, on a real Kafka and a real PostgreSQL that it starts and stops itself
 	$(BIN)/pytest
+
+test-all: $(STAMP) ## what `make test` runs, and the tests that take minutes (a feed of 1 GB)
+	$(BIN)/pytest -m ""
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from gateway.feed.reading import Item
 from gateway.feed.rules import IN_STOCK
 
 _BATCH = 500
-_CACHE_KB = 16_000
+_CACHE_KB = 4_000
 _VARIES_BY = ("color", "size", "material", "pattern", "gender", "age_group", "size_type", "size_system")
 """What may tell variants of one product apart (Google Merchant specification, item_group_id)."""
 _WORDS = frozenset(["title", "description", "link", "google_product_category", "product_type", *_VARIES_BY])

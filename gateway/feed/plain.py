@@ -32,7 +32,7 @@ def read(body: str, names: Mapping[str, str]) -> Plain | None:
     """
     text = _without_cdata(body) if "<![CDATA[" in body else body
     found = _FIELD.findall(text)
-    if text.count("<") != 2 * len(found) or "-->" in text or "]]>" in text or "?>" in text:
+    if text.count("<") != 2 * len(found) or (text.count(">") != 2 * len(found) and _ends_something(text)):
         return None
     # One dictionary, and values mended in place: half of what a list of mended pairs takes.
     fields = {names[tag]: value.strip() for tag, value in found}
@@ -48,6 +48,11 @@ def read(body: str, names: Mapping[str, str]) -> Plain | None:
             else:
                 fields[name] = _unescaped(value).strip()
     return Plain(fields, more, body)
+
+
+def _ends_something(text: str) -> bool:
+    """Return whether the text could end a comment, a section or an instruction that it stands in."""
+    return "-->" in text or "]]>" in text or "?>" in text
 
 
 def lines(body: str) -> list[tuple[str, int]]:

@@ -107,8 +107,9 @@ class Reader:
     """Takes a feed's bytes, in UTF-8 and without entities of its own, and gives its products.
 
     With `places` it keeps where each field stands, and reads everything through expat. Without, a product
-    that is written plainly is read by `plain`, and expat sees an empty one with as many lines in its stead:
-    whether there is a product at that place, or a comment, is expat's to say.
+    that is written plainly is read by `plain`. Whether there is a product at that place, or a comment, is
+    expat's to say, which gets an empty one with as many lines in its stead; unless it has just seen another
+    end, with nothing but space between.
     """
 
     def __init__(self, places: bool = False) -> None:
@@ -123,6 +124,11 @@ class Reader:
         self._item: Item | None = None
         self._plain: plain.Plain | None = None
         """What was read of the product that expat is about to see."""
+        self._after_product = False
+        """Whether what comes next follows a product that expat has seen end."""
+        self._lines = 0
+        self._owed = 0
+        """Lines that expat has not been given, so that it counts them still."""
         self._in_cdata = False
         self._prefix, self._declared = "g", False
         self._names = _Names(self._name)
@@ -145,7 +151,7 @@ class Reader:
         return self._items
 
     def _split(self, data: bytes, last: bool) -> None:
-        """Give expat what is between the products, and each product by itself."""
+        """Take what is between the products, and each product by itself."""
         at = 0
         while (start := data.find(_START, at)) >= 0 and (end := data.find(_END, start)) >= 0:
             self._take(data[at:start], data[start + len(_START) : end])
@@ -155,21 +161,37 @@ class Reader:
             keep = start if start >= 0 else max(at, len(data) - len(_START))
             if len(data) - keep < ITEM_BYTES:
                 data, self._rest = data[:keep], data[keep:]
+        self._lines += data.count(b"\n", at)
         self._parse(data[at:], last)
 
     def _take(self, before: bytes, body: bytes) -> None:
-        """Give expat what stands before a product and in it; lines alone where it can be read plainly."""
-        if b"<" in before:
+        """Take a product and what stands before it, past expat where that could only say the same."""
+        if before.strip():
             self._parse(before)
-            before = b""
-        if not self._in_cdata:
-            self._plain = plain.read(body.decode(), self._names)
-        if self._plain is not None:
-            body = b"\n" * body.count(b"\n")
-        self._parse(before + _START + body + _END)
-        self._plain = None
+        else:
+            self._owed += before.count(b"\n")
+        self._lines += before.count(b"\n")
+        read = None if self._in_cdata else plain.read(body.decode(), self._names)
+        within = body.count(b"\n")
+        if read is None:
+            self._parse(_START + body + _END)
+        elif self._after_product:
+            item = Item(self._lines + 1, 0, self._names)
+            item.take(read)
+            self._items.append(item)
+            self._owed += within
+        else:
+            self._plain = read
+            known = len(self._items)
+            self._parse(_START + b"\n" * within + _END)
+            self._plain = None
+            self._after_product = len(self._items) > known
+        self._lines += within
 
     def _parse(self, data: bytes, last: bool = False) -> None:
+        self._after_product = False
+        data = b"\n" * self._owed + data
+        self._owed = 0
         self._parser.Parse(data, last)
         self._fed += len(data)
 

@@ -18,6 +18,7 @@ ROOMS = {
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
     "console": {"store", "stream", "ingest"},
+    "feed": {"esputnik", "ingest", "store"},
     "store": set(),
     "esputnik": set(),
     "sandbox": set(),
