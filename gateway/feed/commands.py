@@ -12,8 +12,10 @@ import typer
 from gateway.config import SiteFeed, load
 from gateway.errors import ConfigError
 from gateway.feed.checking import check
+from gateway.feed.fixing import fix as write_fixed
+from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
-from gateway.feed.showing import page, terminal
+from gateway.feed.showing import changes, page, terminal
 from gateway.feed.source import opened
 
 feed = typer.Typer(no_args_is_help=True, help="A shop's product feed.")
@@ -52,6 +54,41 @@ def check_command(
         for line in terminal(report):
             typer.echo(line)
     raise typer.Exit(report.worst)
+
+
+@feed.command()
+def fix(
+    place: Annotated[str, typer.Argument(metavar="URL-or-FILE")],
+    target: Annotated[Path, typer.Argument(help="The new file; the feed itself is left as it is.")],
+    site: Site = "",
+    config: ConfigFile = None,
+    currency: Annotated[str | None, typer.Option(help="Behind prices that have none.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Of products that have none.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Before relative links; the feed's own <link> else.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Write a feed anew with its mechanical faults mended, and list what was changed.
+
+    What --currency and --brand fill in may also stand in the site's feed settings.
+    """
+    gc.set_threshold(_COLLECT_EVERY)
+    if target.exists() and target.resolve() == Path(place).resolve():
+        raise ConfigError([f"{target} is the feed itself: name a new file"])
+    told = _site_feed(config, site) if site else SiteFeed()
+    settings = Settings(currency or told.currency, brand or told.brand, base)
+    report = asyncio.run(_fix(place, target, settings))
+    if as_json:
+        typer.echo(orjson.dumps(report.json()["groups"], option=orjson.OPT_INDENT_2).decode())
+    else:
+        for line in changes(report):
+            typer.echo(line)
+
+
+async def _fix(place: str, target: Path, settings: Settings) -> Report:
+    async with opened(place) as source:
+        return write_fixed(source, target, settings)
 
 
 async def _check(places: list[str]) -> Report:

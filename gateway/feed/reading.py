@@ -116,6 +116,8 @@ class Reader:
         self.findings: list[Finding] = []
         """What is wrong with the frame around the products."""
         self.channel_link = ""
+        self.prefix = "g"
+        """What stands for Google's namespace."""
         self.products = 0
         self._places = places
         self._fed = 0
@@ -130,7 +132,7 @@ class Reader:
         self._owed = 0
         """Lines that expat has not been given, so that it counts them still."""
         self._in_cdata = False
-        self._prefix, self._declared = "g", False
+        self._declared = False
         self._names = _Names(self._name)
         self._text: list[str] = []
         self._items: list[Item] = []
@@ -149,6 +151,12 @@ class Reader:
         self._refuse_what_is_too_large()
         self.products += len(self._items)
         return self._items
+
+    @property
+    def settled(self) -> int:
+        """How many bytes, of those fed, no product or tag under way belongs to."""
+        begun = self._parser.CurrentByteIndex  # of the tag or text that is not yet complete
+        return begun if self._item is None else min(begun, self._item.start)
 
     def _split(self, data: bytes, last: bool) -> None:
         """Take what is between the products, and each product by itself."""
@@ -267,7 +275,7 @@ class Reader:
     def _name(self, tag: str) -> str:
         """Return a field's name as the rules call it; one that is not Google's is `:tag`."""
         prefix, _, local = tag.rpartition(":")
-        if prefix != self._prefix:
+        if prefix != self.prefix:
             return tag if tag in _PLAIN else f":{tag}"
         if not self._declared:
             self._declared = True  # told once
@@ -289,7 +297,7 @@ class Reader:
             if prefix == attribute:
                 continue
             if uri.strip() == GOOGLE:
-                self._prefix, self._declared = prefix, True
+                self.prefix, self._declared = prefix, True
             elif prefix == "g":
                 self._declared = True
                 self.findings.append(Finding("namespace", self._line(), detail=uri))
@@ -302,11 +310,8 @@ class Reader:
         )
 
     def _refuse_what_is_too_large(self) -> None:
-        begun = self._parser.CurrentByteIndex  # of the tag or text that is not yet complete
-        if self._item is not None:
-            begun = min(begun, self._item.start)
         texts = sum(map(len, self._text))
-        if self._fed - begun > ITEM_BYTES or texts > ITEM_BYTES:
+        if self._fed - self.settled > ITEM_BYTES or texts > ITEM_BYTES:
             raise FeedUnreadable(
                 f"a product, tag or text takes more than {ITEM_BYTES >> 20} MB: a tag is not closed there",
                 self._item.line if self._item else self._line(),

@@ -29,7 +29,7 @@ MANY = frozenset(
 )
 """Fields that may stand more than once."""
 _GOOGLES = frozenset([*REQUIRED, *CATEGORIES, "sale_price", "item_group_id", "gtin", "mpn", "condition"])
-_LINKS = ("link", "image_link", "additional_image_link", "mobile_link")
+LINKS = ("link", "image_link", "additional_image_link", "mobile_link")
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\d{1,5});")
 _SOUND_URL = re.compile(
     r"https?://([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d{1,5})?(?:[/?#][^\s<>\"{}|\\^`]*)?"
@@ -60,7 +60,7 @@ def judge(item: Item) -> list[Finding]:
         found.append(_finding(item, "availability", "availability", availability))
     found += _prices(item)
     found += _categories(item)
-    for name in _LINKS:
+    for name in LINKS:
         if fields.get(name) and (code := url_fault(fields[name])):
             found.append(_finding(item, code, name, fields[name]))
     title = fields.get("title", "")
@@ -163,7 +163,7 @@ def _repeats(item: Item) -> Iterator[Finding]:
     times = Counter[str]()
     for name, value in item.more:
         times[name] += 1
-        if name in _LINKS and name in MANY:
+        if name in LINKS and name in MANY:
             if value and (code := url_fault(value)):
                 yield Finding(code, item.line_of(name, times[name]), item.id, name, value[:_KEPT])
         elif name in _GOOGLES and name not in MANY:

@@ -6,6 +6,7 @@ from html import escape
 import typer
 
 from gateway.feed.findings import Severity
+from gateway.feed.fixing import DONE
 from gateway.feed.report import Example, Feed, Group, Report
 
 _COLORS = {
@@ -52,6 +53,18 @@ def terminal(report: Report) -> Iterator[str]:
             yield f"{'':20}{_example(example, many)}"
     yield ""
     yield summary(report)
+
+
+def changes(report: Report) -> Iterator[str]:
+    """Yield what `fix` changed, line by line."""
+    for group in report.groups:
+        yield (
+            typer.style(f"{group.count:>8}  ", bold=True) + f"{group.field or group.says}: {DONE[group.code]}"
+        )
+        for example in group.examples[:_SHOWN]:
+            yield f"{'':10}{_example(example, many=False)}"
+    if not report.groups:
+        yield "nothing to mend"
 
 
 def page(report: Report) -> str:
