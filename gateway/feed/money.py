@@ -42,7 +42,7 @@ class Price(NamedTuple):
         return f"{self.amount} {self.currency}".rstrip()
 
 
-@lru_cache(maxsize=4096)  # shops have fewer prices than products
+@lru_cache(maxsize=16_384)  # shops have fewer prices than products
 def read(text: str) -> Price | None:
     """Return a price as the Google Merchant specification writes it (`899.00 UAH`), else None."""
     match = _STRICT.fullmatch(text)

@@ -111,16 +111,14 @@ def price_fault(price: money.Price | None) -> str | None:
 
 
 def _categories(item: Item) -> Iterator[Finding]:
-    google, own = (item.fields.get(name) for name in CATEGORIES)
-    if not google and not own:
-        if any(f":{name}" in item.fields for name in CATEGORIES):
-            yield Finding("no_prefix", item.line, item.id, CATEGORIES[0])
-        else:
-            written = any(name in item.fields for name in CATEGORIES)
-            yield Finding("empty" if written else "missing", item.line, item.id, CATEGORIES[0])
-    for name, path in zip(CATEGORIES, (google, own), strict=True):
-        if path and (code := path_fault(path)):
-            yield _finding(item, code, name, path)
+    some = False
+    for name in CATEGORIES:
+        if path := item.fields.get(name):
+            some = True
+            if code := path_fault(path):
+                yield _finding(item, code, name, path)
+    if not some:
+        yield _lack(item, next((name for name in CATEGORIES if name in item.fields), CATEGORIES[0]))
 
 
 @lru_cache(maxsize=4096)  # thousands of products share a path
@@ -136,7 +134,7 @@ def url_fault(url: str) -> str | None:
     """Return the code of what is wrong with an address that a shopper's browser, or eSputnik, must load."""
     match = _SOUND_URL.fullmatch(url)
     if match:
-        return "private_url" if _PRIVATE.fullmatch(match[1]) else None
+        return "private_url" if _is_private(match[1]) else None
     if not _SCHEME.match(url):
         return (
             "relative_url"
@@ -144,6 +142,11 @@ def url_fault(url: str) -> str | None:
             else "bad_url"
         )
     return _odd_url_fault(url)
+
+
+@lru_cache(maxsize=256)
+def _is_private(host: str) -> bool:
+    return bool(_PRIVATE.fullmatch(host))
 
 
 def _odd_url_fault(url: str) -> str | None:
@@ -156,7 +159,7 @@ def _odd_url_fault(url: str) -> str | None:
         return "bad_url"
     if parts.scheme not in ("http", "https") or not host or re.search(r"[\s<>\"]", url):
         return "bad_url"
-    return "private_url" if _PRIVATE.fullmatch(host) or not re.search("[.:]", host) else None
+    return "private_url" if _is_private(host) or not re.search("[.:]", host) else None
 
 
 def _repeats(item: Item) -> Iterator[Finding]:
