@@ -10,6 +10,7 @@ import uvloop
 
 from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
+from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
 from gateway.feed.commands import feed
@@ -29,6 +30,13 @@ topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
 cli.add_typer(topics, name="topics")
 cli.add_typer(dead, name="dead")
 cli.add_typer(feed, name="feed")
+for people_command in (
+    people_commands.who,
+    people_commands.merge,
+    people_commands.unmerge,
+    people_commands.forget,
+):
+    cli.command()(people_command)
 
 
 @cli.command()

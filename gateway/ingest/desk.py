@@ -34,7 +34,8 @@ class Desk:
         self.site = site
         self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
         """Of events, or None where the site may post as many as it likes."""
-        self._judge = Judge(catalogue, site.id, site.country, site.strict, site.blocked_ids)
+        ahead_ms = int(site.clock_tolerance_seconds * 1000)
+        self._judge = Judge(catalogue, site.id, site.country, site.strict, site.blocked_ids, ahead_ms)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
         self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)

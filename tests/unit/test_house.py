@@ -17,7 +17,7 @@ ROOMS = {
     "stream": set(),
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
-    "console": {"store", "stream", "ingest"},
+    "console": {"store", "stream", "ingest", "identity"},
     "feed": {"esputnik", "ingest", "store"},
     "store": set(),
     "esputnik": set(),
@@ -75,8 +75,9 @@ def test_nothing_is_left_undone_in_the_code():
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text(encoding="utf-8")), path
 
 
-def test_every_test_that_a_promise_names_is_there():
+@pytest.mark.parametrize("page", ["promises.md", "identity.md"])
+def test_every_test_that_a_page_names_is_there(page):
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "promises.md").read_text(encoding="utf-8"))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(named) > 15
     assert [name for name in named if f"def {name}(" not in tests] == []
