@@ -42,7 +42,7 @@ for people_command in (
 @cli.command()
 def run(config: ConfigFile = None) -> None:
     """Run everything in one process."""
-    _serve(config, {Part.INGEST, Part.STITCH, Part.DELIVER})
+    _serve(config, set(Part))
 
 
 @cli.command()
@@ -61,6 +61,15 @@ def stitch(config: ConfigFile = None) -> None:
 def deliver(config: ConfigFile = None) -> None:
     """Run delivery alone: from each site's stream to eSputnik."""
     _serve(config, {Part.DELIVER})
+
+
+@feed.command()
+def watch(config: ConfigFile = None) -> None:
+    """Look at every site's feeds on a schedule, as `gateway run` does.
+
+    The last good version of each stays in `feeds.path`; a `run` or `serve` on the same folder serves it.
+    """
+    _serve(config, {Part.FEED})
 
 
 @cli.command(name="check")

@@ -221,6 +221,8 @@ class Feeds(Section):
     """How often each is loaded and checked."""
     max_bytes: int = Field(4 * 2**30, ge=2**20)
     """What one feed may take, as it comes and unpacked."""
+    tolerated_errors: float = Field(0.1, ge=0)
+    """Errors per product past which a new version does not take the place of the last good one."""
 
 
 class SiteFeed(Section):

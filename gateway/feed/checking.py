@@ -30,8 +30,7 @@ def check(sources: Sequence[Source], seen: Iterable[str] = (), examples: int = E
     whole = []
     with Across([source.name for source in sources]) as across:
         for number, source in enumerate(sources):
-            feed = Feed(source.name)
-            report.feeds.append(feed)
+            feed = report.feed(source.name)
             _check_frame(source, report)
             try:
                 _check_feed(number, source, feed, across, report)

@@ -11,6 +11,7 @@ import typer
 
 from gateway.config import SiteFeed, load
 from gateway.errors import ConfigError
+from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
 from gateway.feed.repairs import Settings
@@ -28,8 +29,6 @@ Places = Annotated[
     ),
 ]
 Site = Annotated[str, typer.Option(help="Whose feed it is: its links and settings count.")]
-_COLLECT_EVERY = 50_000
-"""Containers made and not yet freed; a product has five, none of them in a cycle."""
 
 
 @feed.command("check")
@@ -37,6 +36,7 @@ def check_command(
     places: Places = None,
     site: Site = "",
     config: ConfigFile = None,
+    seen: Annotated[Path | None, typer.Option(help="Ids that tracking sent, one a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a web page there, too.")] = None,
 ) -> None:
@@ -44,8 +44,8 @@ def check_command(
 
     Exit status: 0 nothing is wrong, 1 warnings, 2 errors, 3 a feed cannot be read.
     """
-    gc.set_threshold(_COLLECT_EVERY)
-    report = asyncio.run(_check(places or _links(config, site)))
+    gc.set_threshold(COLLECT_EVERY)
+    report = asyncio.run(_check(places or _links(config, site), seen))
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
     if as_json:
@@ -73,7 +73,7 @@ def fix(
 
     What --currency and --brand fill in may also stand in the site's feed settings.
     """
-    gc.set_threshold(_COLLECT_EVERY)
+    gc.set_threshold(COLLECT_EVERY)
     if target.exists() and target.resolve() == Path(place).resolve():
         raise ConfigError([f"{target} is the feed itself: name a new file"])
     told = _site_feed(config, site) if site else SiteFeed()
@@ -91,10 +91,13 @@ async def _fix(place: str, target: Path, settings: Settings) -> Report:
         return write_fixed(source, target, settings)
 
 
-async def _check(places: list[str]) -> Report:
+async def _check(places: list[str], seen: Path | None) -> Report:
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(opened(place)) for place in places]
-        return check(sources)
+        if seen is None:
+            return check(sources)
+        with seen.open(encoding="utf-8") as file:
+            return check(sources, filter(None, map(str.strip, file)))
 
 
 def _links(config: Path | None, site: str) -> list[str]:

@@ -19,6 +19,8 @@ class Feed:
     in_stock: int = 0
     price_zero: int = 0
     without_category: int = 0
+    errors: int = 0
+    warnings: int = 0
     unreadable: str = ""
     """Why it could not be read, or not to its end."""
 
@@ -55,19 +57,32 @@ class Report:
     """Collects findings."""
 
     def __init__(self, examples: int = EXAMPLES) -> None:
-        self.feeds: list[Feed] = []
+        self._feeds: dict[str, Feed] = {}
         self._examples = examples
         self._groups: dict[tuple[str, str], Group] = {}
 
-    def add(self, feed: str, finding: Finding) -> None:
-        """Count a finding."""
+    @property
+    def feeds(self) -> list[Feed]:
+        """The feeds that were looked at, in their order."""
+        return list(self._feeds.values())
+
+    def feed(self, name: str) -> Feed:
+        """Return the feed of that name, new where it is not known."""
+        return self._feeds.setdefault(name, Feed(name))
+
+    def add(self, name: str, finding: Finding) -> None:
+        """Count a finding of that feed."""
+        feed = self.feed(name)
+        severity = RULES[finding.code].severity
+        feed.errors += severity >= Severity.ERROR
+        feed.warnings += severity == Severity.WARNING
         key = finding.code, finding.field
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(*key)
         group.count += 1
         if len(group.examples) < self._examples:
-            group.examples.append(Example(feed, finding))
+            group.examples.append(Example(name, finding))
 
     @property
     def groups(self) -> list[Group]:

@@ -129,15 +129,15 @@ def _refuse_what_is_no_feed(piece: bytes) -> None:
 async def opened(place: str, limit: int = FEED_BYTES) -> AsyncIterator[Source]:
     """Give the feed at a path, or at a web address, for as long as the context lasts."""
     if "://" not in place:
-        yield Source(Path(place).name, Path(place))
+        yield Source(place, Path(place))
         return
     with tempfile.NamedTemporaryFile(prefix="feed-", suffix=".xml") as file:
         yield await loaded(place, Path(file.name), limit)
 
 
-async def loaded(url: str, path: Path, limit: int = FEED_BYTES) -> Source:
+async def loaded(url: str, path: Path, limit: int = FEED_BYTES, name: str = "") -> Source:
     """Load the feed at `url` into the file; where that fails, the source has the problem."""
-    name = re.sub("//[^/@]*@", "//", url)  # a password in it is nothing for a report
+    name = name or re.sub("//[^/@]*@", "//", url)  # a password in it is nothing for a report
     try:
         return Source(name, path, await download(url, path, limit))
     except FeedUnreadable as problem:
