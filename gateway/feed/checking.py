@@ -44,6 +44,12 @@ def check(sources: Sequence[Source], seen: Iterable[str] = (), examples: int = E
     return report
 
 
+def read(source: Source) -> Iterator[Item]:
+    """Yield a feed's products as they are, mended where that is mechanical; raises FeedUnreadable."""
+    for items in _read(source, Reader(), Mender(lambda finding: None)):
+        yield from items
+
+
 def _check_frame(source: Source, report: Report) -> None:
     """Look at how the feed is served."""
     if source.content_type is None:
