@@ -13,12 +13,14 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
+from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
 from gateway.console.routes import Console
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
+from gateway.erasure import Erasure
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
@@ -28,9 +30,14 @@ from gateway.identity.erasures import Erasures
 from gateway.identity.settings import settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
+from gateway.ingest.admission import Room
+from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
+from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.relay.routes import Relay
+from gateway.relay.site import SiteRelay
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
@@ -71,6 +78,8 @@ class Gateway:
         self._server: HttpServer | None = None
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
+        self._waiting = WaitingRoom()
+        self._erasure = Erasure({site.id: site for site in config.sites}, self._open_store)
         self._stitching: Stitching | None = None
         self._deliverers: list[Deliverer] = []
 
@@ -101,7 +110,7 @@ class Gateway:
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         others = KeptRoutes(config).routes()
         if uses_store(config, self._parts):
-            store = await open_store(config.links.url.get_secret_value())
+            store = await self._open_store()
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
@@ -112,6 +121,11 @@ class Gateway:
                 await self._start_delivery(sites, store)
         if Part.INGEST in self._parts:
             await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
+            if Part.DELIVER not in self._parts:
+                self._watch(bring(self._waiting, self._open_store, self._clock))
+
+    async def _open_store(self) -> Store:
+        return await open_store(self._config.links.url.get_secret_value())
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         settings = {site.id: settings_of(site) for site in self._config.sites}
@@ -119,6 +133,7 @@ class Gateway:
         stitcher = Stitcher(
             store,
             settings,
+            STAYING,
             remembered=links.remembered,
             seconds=links.remembered_seconds,
             clock=self._clock,
@@ -130,14 +145,26 @@ class Gateway:
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
-        erasures = Erasures(store, sites, self._clock)
+        here = Part.INGEST in self._parts
+        callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
+        erasures = Erasures(store, sites, self._clock, DELETIONS)
         await erasures.look()
         self._watch(erasures.watch())
         for site in self._config.sites:
-            client = await self._closing.enter_async_context(esputnik_client(self._config, site))
+            settings = self._config.delivery
+            client = esputnik_client(site, settings.timeout_seconds, settings.concurrency)
+            await self._closing.enter_async_context(client)
             stream = sites[site.id]
             deliverer = Deliverer(
-                stream, site, self._config.delivery, client, dead_letters, self._clock, erasures.cover
+                stream,
+                site,
+                settings,
+                client,
+                dead_letters,
+                self._clock,
+                callers,
+                erasures.cover,
+                self._erasure.follow,
             )
             self._deliverers.append(deliverer)
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -146,12 +173,26 @@ class Gateway:
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
-        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
+        room = Room(config.limits.in_flight_bytes)
+        api = ApiRoutes(
+            config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
+        )
+        others = [*others, *api.routes(), *(await self._relay(room)).routes()]
+        routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, room)
         self._server = HttpServer(routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
+
+    async def _relay(self, room: Room) -> Relay:
+        settings = self._config.relay
+        sites = {}
+        for site in self._config.sites:
+            client = esputnik_client(site, settings.timeout_seconds, settings.connections)
+            await self._closing.enter_async_context(client)
+            sites[site.id] = SiteRelay(site.id, client, self._clock)
+        return Relay(self._config, sites, room)
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -250,14 +291,14 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
         raise ConfigError(mistakes)
 
 
-def esputnik_client(config: Config, site: Site) -> EsputnikClient:
+def esputnik_client(site: Site, timeout: float, connections: int) -> EsputnikClient:
     """Return the site's client of eSputnik, not yet open."""
     return EsputnikClient(
         tracker_url=site.tracker_url,
         api_url=site.api_url,
         api_key=site.api_key.get_secret_value(),
-        timeout=config.delivery.timeout_seconds,
-        connections=config.delivery.concurrency,
+        timeout=timeout,
+        connections=connections,
     )
 
 
@@ -299,7 +340,7 @@ async def _check_store(config: Config) -> str:
 
 
 async def _check_esputnik(config: Config, site: Site) -> str:
-    async with esputnik_client(config, site) as client:
+    async with esputnik_client(site, config.delivery.timeout_seconds, 1) as client:
         await client.account_info()
     return f"the key opens {site.api_url}"
 

@@ -194,6 +194,19 @@ class Delivery(Section):
     backoff_max_seconds: float = Field(60, gt=0)
     probe_seconds: float = Field(15, gt=0)
     """How often a stopped site or an open circuit lets one request through."""
+    repeat_seconds: float = Field(61, gt=0)
+    """How long a call waits that eSputnik takes for a repeat: it does so for a minute."""
+
+
+class Relay(Section):
+    """What is passed through to eSputnik while the caller waits."""
+
+    timeout_seconds: float = Field(10, gt=0, le=60)
+    """For one call, connecting included."""
+    connections: int = Field(16, ge=1)
+    """Calls under way at once for one site; others wait for their turn, and not longer than for an answer."""
+    keep_seconds: float = Field(300, ge=0)
+    """How long scripts and additional fields are kept; `Cache-Control: no-cache` asks anew."""
 
 
 class Logs(Section):
@@ -210,6 +223,9 @@ class Operator(Section):
     secret_files = ("keys",)
 
     keys: list[SecretStr] = []
+
+
+OrderStatus = Literal["INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART"]
 
 
 class Feeds(Section):
@@ -264,6 +280,12 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    answer_wait: float = Field(3, ge=0, le=60)
+    """Seconds that a call waits for eSputnik's own answer before it is answered as queued."""
+    order_statuses: dict[str, OrderStatus] = {}
+    """The store's own order statuses as eSputnik's; over those of `order_software`."""
+    order_software: Literal["shopify", "woocommerce", "opencart", "magento", "prestashop"] | None = None
+    """Whose order statuses are known from the start."""
     back_stitch_days: float = Field(30, ge=0)
     """How far before a login the visitor's anonymous events are the customer's."""
     cookies_per_customer: int = Field(50, ge=1)
@@ -303,6 +325,7 @@ class Config(BaseSettings):
     stream: StreamSettings = StreamSettings()
     links: Links = Links()
     delivery: Delivery = Delivery()
+    relay: Relay = Relay()
     logs: Logs = Logs()
     operator: Operator = Operator()
     feeds: Feeds = Feeds()
@@ -338,7 +361,7 @@ class Config(BaseSettings):
 
     def site(self, site_id: str) -> Site:
         """Return the site of that id; raises KeyError."""
-        return next(site for site in self.sites if site.id == site_id)
+        return {site.id: site for site in self.sites}[site_id]
 
 
 def load(path: str | Path | None = None) -> Config:

@@ -30,6 +30,9 @@ APPEND_FAILURES = Counter("gateway_append_failures", "Writes that were not durab
 
 SPOOL_RECORDS = Gauge("gateway_spool_records", "Records on this machine's disk, not yet in Kafka", ["topic"])
 
+# relay
+RELAYED = Counter("gateway_relayed", "Calls passed on to eSputnik", ["site", "outcome"])
+
 # identity
 STITCH_SECONDS = Histogram("gateway_stitch_seconds", "Stitching one batch of records", buckets=_FAST)
 STITCHED = Counter("gateway_stitched", "Records stitched", ["site", "decision"])

@@ -6,7 +6,7 @@
     sender        one delivery of one record, and what follows from its outcome
     mapping       which call a record is: pure
     gates         what may be asked now: stopped site, open circuits, pace
-    circuit, pace the state machines behind the gates: pure
+    pace          how many requests a second: pure
     retry         when to try again, and when to give up: pure
     dead_letters  what eSputnik refused for good, kept with the reason
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
@@ -9,14 +10,20 @@ from typing import Annotated
 import orjson
 import typer
 
-from gateway.config import SiteFeed, load
+from gateway.clock import SystemClock
+from gateway.config import Config, SiteFeed, load
+from gateway.config import Site as SiteSettings
 from gateway.errors import ConfigError
+from gateway.esputnik.client import EsputnikClient
+from gateway.esputnik.errors import EsputnikError
 from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
+from gateway.feed.push import Outcome, Push, in_words
+from gateway.feed.pushed import Pushed
 from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
-from gateway.feed.showing import changes, page, terminal
+from gateway.feed.showing import changes, page, pushed, terminal
 from gateway.feed.source import opened
 
 feed = typer.Typer(no_args_is_help=True, help="A shop's product feed.")
@@ -29,6 +36,8 @@ Places = Annotated[
     ),
 ]
 Site = Annotated[str, typer.Option(help="Whose feed it is: its links and settings count.")]
+_PUSH_SECONDS = 60
+"""How long eSputnik may take for one batch."""
 
 
 @feed.command("check")
@@ -76,7 +85,7 @@ def fix(
     gc.set_threshold(COLLECT_EVERY)
     if target.exists() and target.resolve() == Path(place).resolve():
         raise ConfigError([f"{target} is the feed itself: name a new file"])
-    told = _site_feed(config, site) if site else SiteFeed()
+    told = _site(load(config), site).feed if site else SiteFeed()
     settings = Settings(currency or told.currency, brand or told.brand, base)
     report = asyncio.run(_fix(place, target, settings))
     if as_json:
@@ -84,6 +93,60 @@ def fix(
     else:
         for line in changes(report):
             typer.echo(line)
+
+
+@feed.command()
+def push(
+    site: Annotated[str, typer.Option(help="Whose products they are.")],
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LANGUAGE=URL-or-FILE…", help="The main one first; the site's links else."),
+    ] = None,
+    config: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
+    remove_many: Annotated[
+        bool, typer.Option("--remove-many", help="Remove more than half of the products, too.")
+    ] = False,
+) -> None:
+    """Send the products that changed since the last push to eSputnik's Products API.
+
+    Exit status: 0 all were taken, 1 some were skipped or rejected.
+    """
+    gc.set_threshold(COLLECT_EVERY)
+    settings = load(config)
+    links = dict(place.partition("=")[::2] for place in places or ()) or _site(settings, site).feed.links
+    if not links or not all(links.values()):
+        raise ConfigError(["name feeds as LANGUAGE=URL-or-FILE, or a --site that has feed.links"])
+    outcome = asyncio.run(_push(settings, site, links, dry_run, remove_many))
+    for line in pushed(outcome, dry_run):
+        typer.echo(line)
+    raise typer.Exit(1 if outcome.skipped or outcome.rejected or outcome.kept else 0)
+
+
+async def _push(
+    config: Config, site_id: str, links: Mapping[str, str], dry_run: bool, remove_many: bool
+) -> Outcome:
+    site = _site(config, site_id)
+    folder = config.feeds.path / site_id
+    folder.mkdir(parents=True, exist_ok=True)
+    client = EsputnikClient(
+        tracker_url=site.tracker_url,
+        api_url=site.api_url,
+        api_key=site.api_key.get_secret_value(),
+        timeout=_PUSH_SECONDS,
+        connections=1,
+    )
+    async with AsyncExitStack() as stack:
+        feeds = {
+            language: await stack.enter_async_context(opened(place, config.feeds.max_bytes))
+            for language, place in links.items()
+        }
+        known = stack.enter_context(Pushed(folder / "pushed.db"))
+        await stack.enter_async_context(client)
+        try:
+            return await Push(client, known, SystemClock(), dry_run).run(feeds, remove_many)
+        except EsputnikError as problem:
+            raise in_words(problem) from None
 
 
 async def _fix(place: str, target: Path, settings: Settings) -> Report:
@@ -101,16 +164,16 @@ async def _check(places: list[str], seen: Path | None) -> Report:
 
 
 def _links(config: Path | None, site: str) -> list[str]:
-    links = list(_site_feed(config, site).links.values()) if site else []
+    links = list(_site(load(config), site).feed.links.values()) if site else []
     if not links:
         whose = f"site {site} has no feed.links" if site else "nothing is given to check"
         raise ConfigError([f"{whose}: name a file or a web address, or a --site that has feed.links"])
     return links
 
 
-def _site_feed(config: Path | None, site: str) -> SiteFeed:
-    """Return what the configuration says of the site's feed; raises ConfigError."""
-    sites = {known.id: known.feed for known in load(config).sites}
-    if site not in sites:
-        raise ConfigError([f"--site {site}: the configuration has no such site"])
-    return sites[site]
+def _site(config: Config, site: str) -> SiteSettings:
+    """Return the site of that id; raises ConfigError."""
+    try:
+        return config.site(site)
+    except KeyError:
+        raise ConfigError([f"--site {site}: the configuration has no such site"]) from None

@@ -1,7 +1,7 @@
 """A feed's product as eSputnik's Products API takes it. Pure.
 
-The contract is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md, in its newer form: the site comes from
-the key, so there is no siteId.
+The contract is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md, in its newer form: the site comes
+from the key, so there is no siteId.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.feed import money
 from gateway.feed.reading import Item
-from gateway.feed.rules import CATEGORIES, IN_STOCK, LEVELS, LENGTHS, REQUIRED, price_fault, url_fault
+from gateway.feed.rules import CATEGORIES, IN_STOCK, LENGTHS, LEVELS, REQUIRED, price_fault, url_fault
 
 Product = dict[str, Any]
 
@@ -71,7 +71,7 @@ def words_of(item: Item) -> Product:
 
 
 def change(product: Product, updated: str, before: frozenset[str] | None) -> Product:
-    """Return the item of a request: a new product, or one that was sent `before` with these optional fields."""
+    """Return the item of a request: a new product, or one that was sent with these optional fields."""
     if before is None:
         return {"action": "create", "updatedDate": updated} | product
     gone = sorted(before - product.keys())

@@ -1,8 +1,8 @@
-"""Sends a site's products to eSputnik: what changed since the last push, in batches, each result read by itself.
+"""Sends a site's products to eSputnik: what changed since the last push, in batches, result by result.
 
-`POST` and `DELETE /v1/products` (Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md): at most 1000 items and
-10 MB a request, 60 requests a minute; "accepted" means durably queued there. A request whose outcome is unknown is
-sent again whole: ids and updatedDate make that safe.
+`POST` and `DELETE /v1/products` (Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md): at most 1000
+items and 10 MB a request, 60 requests a minute; "accepted" means durably queued there. A request whose
+outcome is unknown is sent again whole: ids and updatedDate make that safe.
 """
 
 import hashlib
@@ -78,9 +78,9 @@ class Push:
     async def run(self, feeds: Mapping[str, Source], remove_many: bool = False) -> Outcome:
         """Send what changed of the feeds, by language, the main one first.
 
-        Products that the feed lost are removed at eSputnik, unless they are more than half of all and nobody said
-        `remove_many`: then the feed is likelier wrong than the shop that empty. Raises FeedUnreadable, or an
-        EsputnikError once tries are used up; what was taken by then is not sent again.
+        Products that the feed lost are removed at eSputnik, unless they are more than half of all and nobody
+        said `remove_many`: then the feed is likelier wrong than the shop that empty. Raises FeedUnreadable,
+        or an EsputnikError once tries are used up; what was taken by then is not sent again.
         """
         (language, main), *others = feeds.items()
         for other, source in others:

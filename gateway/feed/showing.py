@@ -7,6 +7,7 @@ import typer
 
 from gateway.feed.findings import Severity
 from gateway.feed.fixing import DONE
+from gateway.feed.push import Outcome
 from gateway.feed.report import Example, Feed, Group, Report
 
 _COLORS = {
@@ -65,6 +66,22 @@ def changes(report: Report) -> Iterator[str]:
             yield f"{'':10}{_example(example, many=False)}"
     if not report.groups:
         yield "nothing to mend"
+
+
+def pushed(outcome: Outcome, dry_run: bool) -> Iterator[str]:
+    """Yield what a push did, line by line."""
+    done = "would be" if dry_run else "were"
+    yield (
+        f"{outcome.created} {done} created, {outcome.updated} updated, {outcome.removed} removed; "
+        f"{outcome.unchanged} have not changed"
+    )
+    if outcome.kept:
+        yield f"{outcome.kept} are not in the feed any more; so many are removed only with --remove-many"
+    for word, counts in (("skipped", outcome.skipped), ("rejected", outcome.rejected)):
+        for why, count in counts.most_common():
+            yield f"{count:>8}  {word}: {printable(why)}"
+    for example in outcome.examples[:_SHOWN]:
+        yield f"{'':10}" + "  ".join(map(printable, example))
 
 
 def page(report: Report) -> str:

@@ -44,11 +44,12 @@ class Routes:
         readiness: Readiness,
         clock: Clock,
         others: Sequence[Route] = (),
+        room: Room | None = None,
     ) -> None:
-        """`others` are routes of other rooms, to be answered as these are."""
+        """`others` are routes of other rooms, to be answered as these are; they share the `room`."""
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
-        self._room = Room(config.limits.in_flight_bytes)
+        self._room = room or Room(config.limits.in_flight_bytes)
         self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
         self._catalogue = catalogue

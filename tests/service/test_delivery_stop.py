@@ -250,7 +250,7 @@ async def test_a_record_that_stands_twice_is_delivered_once(tmp_path: Path, trac
 async def test_a_record_of_a_newer_version_stops_the_deliverer_with_a_sentence_and_stays(
     tmp_path: Path, tracker: Tracker
 ) -> None:
-    newer = record("b-1").encode().replace(b'"v":1', b'"v":2')
+    newer = record("b-1").encode().replace(b'"v":1', b'"v":3')
     async with opened(tmp_path) as parts:
         stream = await parts.stream()
         await append(stream, "a-1")
