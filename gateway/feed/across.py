@@ -25,7 +25,7 @@ _WORDS = frozenset(["title", "description", "link", "google_product_category", "
 _TABLES = """
     CREATE TABLE items (
         feed integer, line integer, id text, folded text, parent text, variant text, brand text,
-        stock integer, price text, levels integer, fields integer);
+        stock integer, price, currency text, levels integer, fields integer);
     CREATE TABLE seen (id text PRIMARY KEY, folded text) WITHOUT ROWID;
 """
 _SAME_IDS = """
@@ -51,10 +51,11 @@ _LACKS = """
     AND NOT EXISTS (SELECT 1 FROM items b WHERE b.feed = ? AND b.id = a.id) ORDER BY a.line
 """
 _DIFFERS = """
-    SELECT b.id, b.line, a.parent = b.parent, a.stock = b.stock, a.price = b.price, a.levels = b.levels,
+    SELECT b.id, b.line, a.parent = b.parent, a.stock = b.stock, a.price = b.price AND a.currency = b.currency, a.levels = b.levels,
         a.fields = b.fields
     FROM items b JOIN items a ON a.feed = ? AND a.id = b.id WHERE b.feed = ?
-    AND (a.parent, a.stock, a.price, a.levels, a.fields) <> (b.parent, b.stock, b.price, b.levels, b.fields)
+    AND (a.parent, a.stock, a.price, a.currency, a.levels, a.fields)
+        <> (b.parent, b.stock, b.price, b.currency, b.levels, b.fields)
     ORDER BY b.line
 """
 _ASPECTS = ("item_group_id", "availability", "price", "depth of category", "fields")
@@ -114,7 +115,7 @@ class Across:
 
     def _write(self) -> None:
         self._db.execute("BEGIN")
-        self._db.executemany("INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._rows)
+        self._db.executemany("INSERT INTO items VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", self._rows)
         self._db.execute("COMMIT")
         self._rows.clear()
 
@@ -183,7 +184,8 @@ def _row(feed: int, item: Item) -> tuple[Any, ...]:
         "/".join([value(name, "") for name in _VARIES_BY]).strip("/") if parent else "",
         value("brand", ""),
         value("availability") in IN_STOCK,
-        f"{price.amount.normalize():f} {price.currency}" if price else value("price", ""),
+        float(price.amount) if price else value("price", ""),
+        price.currency if price else "",
         category.count(">"),
         _shape(tuple(fields)),
     )

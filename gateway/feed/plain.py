@@ -34,10 +34,12 @@ def read(body: str, names: Mapping[str, str]) -> Plain | None:
     found = _FIELD.findall(text)
     if text.count("<") != 2 * len(found) or (text.count(">") != 2 * len(found) and _ends_something(text)):
         return None
-    # One dictionary, and values mended in place: half of what a list of mended pairs takes.
+    # One dictionary, and values changed in place: half of what a list of changed pairs takes.
     fields = {names[tag]: value.strip() for tag, value in found}
     if "&" in text:
-        fields.update([(name, _unescaped(value)) for name, value in fields.items() if "&" in value])
+        for name, value in fields.items():
+            if "&" in value:
+                fields[name] = _unescaped(value)
     more = []
     if len(fields) != len(found):
         fields.clear()
@@ -75,5 +77,6 @@ def _unescaped(text: str) -> str:
     if "&#" in text:
         return unescape(text)
     for entity, character in _XML_ENTITIES:  # a third of what `unescape` takes with its thousands of names
-        text = text.replace(entity, character)
+        if entity in text:
+            text = text.replace(entity, character)
     return text

@@ -15,7 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 
 from gateway.errors import FeedUnreadable
 
-PIECE = 256 * 1024
+PIECE = 128 * 1024
 FEED_BYTES = 4 * 2**30
 """What one feed may take, as it comes and unpacked; a larger one is a mistake, or an attack."""
 _CONNECT_SECONDS = 15

@@ -67,12 +67,13 @@ def test_what_a_feed_holds_moves_no_cursor_and_is_no_markup(tmp_path: Path):
 
 
 def test_json_holds_counts_groups_and_examples(tmp_path: Path):
-    report = orjson.loads(run("check", write(tmp_path, feed(product(1, price="5"))), "--json").stdout)
+    path = write(tmp_path, feed(product(1, price="5")))
+    report = orjson.loads(run("check", path, "--json").stdout)
     assert report["worst"] == "error"
     assert report["counts"] == {"unreadable": 0, "error": 1, "warning": 0, "notice": 0}
     (group,) = report["groups"]
     assert (group["code"], group["field"], group["count"]) == ("no_currency", "price", 1)
-    assert group["examples"] == [{"feed": "feed.xml", "line": 11, "id": "K-1", "detail": "5"}]
+    assert group["examples"] == [{"feed": str(path), "line": 11, "id": "K-1", "detail": "5"}]
 
 
 def test_a_site_lends_its_links_and_settings(tmp_path: Path):
