@@ -51,8 +51,8 @@ _LACKS = """
     AND NOT EXISTS (SELECT 1 FROM items b WHERE b.feed = ? AND b.id = a.id) ORDER BY a.line
 """
 _DIFFERS = """
-    SELECT b.id, b.line, a.parent = b.parent, a.stock = b.stock, a.price = b.price AND a.currency = b.currency, a.levels = b.levels,
-        a.fields = b.fields
+    SELECT b.id, b.line, a.parent = b.parent, a.stock = b.stock,
+        a.price = b.price AND a.currency = b.currency, a.levels = b.levels, a.fields = b.fields
     FROM items b JOIN items a ON a.feed = ? AND a.id = b.id WHERE b.feed = ?
     AND (a.parent, a.stock, a.price, a.currency, a.levels, a.fields)
         <> (b.parent, b.stock, b.price, b.currency, b.levels, b.fields)

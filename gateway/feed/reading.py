@@ -134,6 +134,7 @@ class Reader:
         self._in_cdata = False
         self._declared = False
         self._names = _Names(self._name)
+        self._plain_reader = plain.PlainReader(self._names)
         self._text: list[str] = []
         self._items: list[Item] = []
         self._parser = self._open()
@@ -179,7 +180,7 @@ class Reader:
         else:
             self._owed += before.count(b"\n")
         self._lines += before.count(b"\n")
-        read = None if self._in_cdata else plain.read(body.decode(), self._names)
+        read = None if self._in_cdata else self._plain_reader.read(body.decode())
         within = body.count(b"\n")
         if read is None:
             self._parse(_START + body + _END)
