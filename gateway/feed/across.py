@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from gateway.feed import money
 from gateway.feed.findings import Finding
-from gateway.feed.reading import Item
+from gateway.feed.item import Item
 from gateway.feed.rules import IN_STOCK
 
 _BATCH = 500

@@ -10,8 +10,9 @@ from gateway.errors import FeedUnreadable
 from gateway.feed import money
 from gateway.feed.across import Across
 from gateway.feed.findings import Finding
+from gateway.feed.item import Item
 from gateway.feed.mending import Mender
-from gateway.feed.reading import Item, Reader
+from gateway.feed.reading import Reader
 from gateway.feed.report import EXAMPLES, Feed, Report
 from gateway.feed.rules import CATEGORIES, IN_STOCK, judge
 from gateway.feed.source import XML_TYPES, Source, pieces

@@ -12,8 +12,9 @@ from xml.sax.saxutils import escape
 
 from gateway.errors import FeedUnreadable
 from gateway.feed.findings import Finding
+from gateway.feed.item import Item
 from gateway.feed.mending import Mender
-from gateway.feed.reading import Item, Reader
+from gateway.feed.reading import Reader
 from gateway.feed.repairs import Repair, Settings, repairs
 from gateway.feed.report import Report
 from gateway.feed.source import Source, pieces

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.feed import money
-from gateway.feed.reading import Item
+from gateway.feed.item import Item
 from gateway.feed.rules import CATEGORIES, IN_STOCK, LENGTHS, LEVELS, REQUIRED, price_fault, url_fault
 
 Product = dict[str, Any]

@@ -5,13 +5,13 @@ is expanded or fetched: a document that declares entities is refused, and so is 
 longer texts or more kinds of tags than any feed needs.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable
 from xml.parsers import expat
 
 from gateway.errors import FeedUnreadable
 from gateway.feed import plain
 from gateway.feed.findings import Finding
+from gateway.feed.item import Item, Place
 
 GOOGLE = "http://base.google.com/ns/1.0"
 _START, _END = b"<item>", b"</item>"
@@ -35,60 +35,6 @@ _SENTENCES = {
     "junk after document element": "something follows after </rss>: write one document into one file",
 }
 _CUT_OFF = {"no element found", "unclosed token", "unclosed CDATA section", "partial character"}
-
-
-class Item:
-    """One product; its fields are named without `g:`, their values stripped."""
-
-    __slots__ = ("_lines", "_names", "_plain", "end", "fields", "line", "more", "places", "start")
-
-    def __init__(self, line: int, start: int, names: Mapping[str, str]) -> None:
-        self.line = line
-        self.fields: dict[str, str] = {}
-        """The first value of each field."""
-        self.more: list[tuple[str, str]] = []
-        """Further values of fields that stand more than once."""
-        self.places: list[Place] = []
-        """Where every field stands, only with `places`."""
-        self.start = start
-        self.end = 0
-        """Offset of the product's end tag, only with `places`."""
-        self._lines: list[tuple[str, int]] = []
-        self._names = names
-        self._plain = ""
-
-    @property
-    def id(self) -> str:
-        """The product's id, "" without one."""
-        return self.fields.get("id", "")
-
-    def line_of(self, field: str, nth: int = 0) -> int:
-        """Return the line where a field stands for the nth time, from 0; the product's where it does not."""
-        if not self._lines:
-            self._lines = [(self._names[tag], self.line + below) for tag, below in plain.lines(self._plain)]
-        lines = [line for name, line in self._lines if name == field]
-        return lines[nth] if nth < len(lines) else self.line
-
-    def add(self, field: str, value: str, line: int) -> None:
-        """Take the next field."""
-        self._lines.append((field, line))
-        if field in self.fields:
-            self.more.append((field, value))
-        else:
-            self.fields[field] = value
-
-    def take(self, read: plain.Plain) -> None:
-        """Take all fields at once."""
-        self.fields, self.more, self._plain = read
-
-
-class Place(NamedTuple):
-    """Where a field's start tag and end tag begin, in bytes of what was fed."""
-
-    name: str
-    value: str
-    start: int
-    end: int
 
 
 class _Names(dict[str, str]):

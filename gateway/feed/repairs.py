@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 
 from gateway.feed import money
-from gateway.feed.reading import Item, Place
+from gateway.feed.item import Item, Place
 from gateway.feed.rules import LINKS, price_fault, url_fault
 
 _GUESSED = ("price", "no_currency")

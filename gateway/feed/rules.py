@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from gateway.feed import money
 from gateway.feed.findings import Finding
-from gateway.feed.reading import Item
+from gateway.feed.item import Item
 
 REQUIRED = ("id", "title", "description", "link", "image_link", "availability", "price", "brand")
 """And google_product_category or, as the error message of eSputnik's own loader says, product_type."""

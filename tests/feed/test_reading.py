@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from gateway.errors import FeedUnreadable
 from gateway.feed import plain
 from gateway.feed.findings import Finding
+from gateway.feed.item import Item
 from gateway.feed.mending import Mender
-from gateway.feed.reading import Item, Reader
+from gateway.feed.reading import Reader
 from tests.feed.shop import HEAD, TAIL
 
 TEXTS = st.text(alphabet="aЖі& <>\"'\n]-?😀", max_size=12)
