@@ -26,6 +26,8 @@ from gateway.erasure import Erasure
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
+from gateway.feed.kept import KeptRoutes
+from gateway.feed.watching import Watch
 from gateway.identity.erasures import Erasures
 from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
@@ -63,6 +65,7 @@ class Part(Enum):
     INGEST = "ingest"
     STITCH = "stitch"
     DELIVER = "deliver"
+    FEED = "feed"
 
 
 class Gateway:
@@ -106,16 +109,24 @@ class Gateway:
             raise
 
     async def _open(self) -> None:
+        if Part.FEED in self._parts and any(site.feed.links for site in self._config.sites):
+            self._watch(Watch(self._config, self._clock).run())
+        if self._parts != {Part.FEED}:
+            await self._open_stages()
+        await self._start_metrics()
+        _calm_the_collector()
+
+    async def _open_stages(self) -> None:
         config = self._config
         spooled = EVENTS_TOPIC if Part.INGEST in self._parts and config.stream.spool_bytes else None
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
-        others: Sequence[Route] = ()
+        others = KeptRoutes(config).routes()
         if uses_store(config, self._parts):
             store = await self._shared_store()
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
                 self._console = Console(config, store, sites, self._clock)
-                others = self._console.routes()
+                others += self._console.routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
@@ -124,8 +135,6 @@ class Gateway:
             await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
             if Part.DELIVER not in self._parts:
                 self._watch(bring(self._waiting, self._shared_store, self._clock))
-        await self._start_metrics()
-        _calm_the_collector()
 
     async def _shared_store(self) -> Store:
         """Return the database, opened when it is first asked for; ingest may never need it."""
@@ -300,14 +309,14 @@ def topics_of(config: Config) -> list[str]:
 
 def uses_store(config: Config, parts: set[Part]) -> bool:
     """Return whether these parts need the shared database; ingest alone does only for an operator."""
-    return bool(parts & {Part.STITCH, Part.DELIVER} or config.operator.keys)
+    for_operator = Part.INGEST in parts and config.operator.keys
+    return bool(parts & {Part.STITCH, Part.DELIVER} or for_operator)
 
 
 def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
     """Raise ConfigError for a stream and a database that cannot work together in these parts."""
-    alone = parts == set(Part)
     mistakes = []
-    if not alone and config.stream.kind == "sqlite":
+    if parts not in (set(Part), {Part.FEED}) and config.stream.kind == "sqlite":
         mistakes.append(
             'stream.kind: "sqlite" is one file of one process, so its parts cannot run apart; '
             'use `gateway run`, or kind = "kafka"'
@@ -317,6 +326,8 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
             "links.url: several processes share a Kafka stream, but a SQLite file serves only one, so each "
             "would know other links; use postgresql://"
         )
+    if parts == {Part.FEED} and not any(site.feed.links for site in config.sites):
+        mistakes.append("sites: none has feed.links, so there is nothing to watch")
     if mistakes:
         raise ConfigError(mistakes)
 

@@ -37,10 +37,12 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
-    return url.rstrip("/")
+    return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ExactUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[ExactUrl, AfterValidator(lambda url: url.rstrip("/"))]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 def _key(key: SecretStr) -> SecretStr:
@@ -250,6 +252,30 @@ class Operator(Section):
 OrderStatus = Literal["INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART"]
 
 
+class Feeds(Section):
+    """The shops' product feeds; `gateway run` looks at those that have links."""
+
+    path: Path = Path("data/feeds")
+    """Folder of the last good version of each."""
+    minutes: float = Field(60, gt=0)
+    """How often each is loaded and checked."""
+    max_bytes: int = Field(4 * 2**30, ge=2**20)
+    """What one feed may take, as it comes and unpacked."""
+    tolerated_errors: float = Field(0.1, ge=0)
+    """Errors per product past which a new version does not take the place of the last good one."""
+
+
+class SiteFeed(Section):
+    """One shop's product feed, and what `gateway feed fix` may fill in."""
+
+    links: dict[Language, ExactUrl] = {}
+    """Where each language's feed is (`uk = "https://..."`), the main language first."""
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
+    """ISO 4217 code behind prices that have none."""
+    brand: str | None = Field(None, min_length=1, max_length=256)
+    """Of products that have none."""
+
+
 class Site(Section):
     """One store: one eSputnik siteId, its keys and settings."""
 
@@ -296,6 +322,7 @@ class Site(Section):
     """So many customers on one cookie within a day mark it as shared: it links nobody any more."""
     clock_tolerance_seconds: float = Field(300, ge=0)
     """How far a sender's clock may be ahead of ours; what is further ahead is set back to it."""
+    feed: SiteFeed = SiteFeed()
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:
@@ -325,6 +352,7 @@ class Config(BaseSettings):
     relay: Relay = Relay()
     logs: Logs = Logs()
     operator: Operator = Operator()
+    feeds: Feeds = Feeds()
     sites: list[Site] = Field(min_length=1)
 
     @classmethod
@@ -356,7 +384,7 @@ class Config(BaseSettings):
 
     def site(self, site_id: str) -> Site:
         """Return the site of that id; raises KeyError."""
-        return next(site for site in self.sites if site.id == site_id)
+        return {site.id: site for site in self.sites}[site_id]
 
 
 def load(path: str | Path | None = None) -> Config:

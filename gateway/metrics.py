@@ -65,6 +65,16 @@ SITE_STOPPED = Gauge("gateway_site_stopped", "1 while a site's key is refused an
 CIRCUIT_OPEN = Gauge("gateway_circuit_open", "1 while an endpoint is left alone", ["site", "endpoint"])
 PACE = Gauge("gateway_pace_per_second", "Requests a second allowed now", ["site"])
 
+# product feeds, each by site and language, after the newest check
+FEED_GOOD = Gauge("gateway_feed_good", "0 while the newest version of a feed is bad", ["site", "language"])
+FEED_CHECKED = Gauge(
+    "gateway_feed_checked_timestamp_seconds", "When a feed was last looked at", ["site", "language"]
+)
+FEED_PRODUCTS = Gauge("gateway_feed_products", "Products in the newest version", ["site", "language"])
+FEED_FINDINGS = Gauge(
+    "gateway_feed_findings", "What is wrong with the newest version", ["site", "language", "severity"]
+)
+
 
 class Bound(dict[tuple[str, ...], Any]):
     """The children of one metric with their labels bound once: `bound["StatusCart",].inc()`.

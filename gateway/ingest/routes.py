@@ -25,7 +25,7 @@ from gateway.ingest.reply import batch_reply, tracker_reply
 from gateway.stream import Stream
 from gateway.validation import Catalogue
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """Method, path, handler."""
 
@@ -180,7 +180,7 @@ def _answering(path: str, handler: Handler) -> Handler:
     """Return the handler with its problems as answers and its answers counted."""
     counted = metrics.Bound(metrics.REQUESTS, path)
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         try:
             response = await handler(request)
         except Problem as problem:

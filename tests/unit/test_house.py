@@ -19,6 +19,7 @@ ROOMS = {
     "delivery": {"store", "stream", "esputnik"},
     "relay": {"esputnik", "ingest"},
     "console": {"store", "stream", "ingest", "identity"},
+    "feed": {"esputnik", "ingest", "store"},
     "store": set(),
     "esputnik": set(),
     "sandbox": set(),
