@@ -141,19 +141,18 @@ class History(NamedTuple):
 
 
 @st.composite
-def histories(draw: st.DrawFn, merges: bool = True) -> History:
+def histories(draw: st.DrawFn) -> History:
     """Batches of events of one scene, in any order and with repeats among them; what happens between them."""
     limits, scene = draw(st.sampled_from(_SCENES))
     records = draw(_events(scene))
     repeats = draw(st.lists(st.sampled_from(records), max_size=3))
     arriving = draw(st.permutations(records + repeats))
-    between = [step for step in _BETWEEN if merges or not isinstance(step, Merge | Unmerge)]
     history = History(limits, [])
     while arriving:
         size = draw(st.integers(1, 7))
         history.steps.append(Post(tuple(arriving[:size])))
         arriving = arriving[size:]
-        step = draw(st.sampled_from(between))
+        step = draw(st.sampled_from(_BETWEEN))
         if step is not None and _is_possible(step, history.merged):
             history.steps.append(step)
     return history
