@@ -3,17 +3,15 @@
 import os
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from gateway.demo.parts import Kafka, Postgres
 
-slow_machine: Any = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("normal", max_examples=500, **slow_machine)
-settings.register_profile("nightly", max_examples=20_000, **slow_machine)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+settings.register_profile("nightly", max_examples=20_000, deadline=None)
+if "HYPOTHESIS_PROFILE" in os.environ:
+    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,19 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gateway.event import Record
 from tests.contracts.shop import DAY, HOUR, NOON, event
 from tests.oracle import Limits
+
+MANY = max(500, settings().max_examples)
+"""Histories that a test tries: 500, or what the profile wants (`nightly`)."""
+thorough = settings(max_examples=MANY, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+in_time = pytest.mark.timeout(MANY)
+"""A second for each history, on a busy machine."""
 
 AGE = 3 * DAY
 TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=HOUR, cookies=2, emails=2, phones=1, kiosk=3)
