@@ -9,9 +9,9 @@ from hypothesis import settings
 
 from gateway.demo.parts import Kafka, Postgres
 
-settings.register_profile("normal", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=20_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+if "HYPOTHESIS_PROFILE" in os.environ:
+    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 @pytest.fixture(scope="session")

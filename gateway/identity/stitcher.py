@@ -10,6 +10,7 @@ from gateway.identity import audit, callers, links
 from gateway.identity.facts import Facts
 from gateway.identity.fill import decided
 from gateway.identity.memory import Key, Memory, to_remember
+from gateway.identity.questions import question
 from gateway.identity.rules import Decision, Rules, names_in, observe, observe_on_cookie
 from gateway.identity.settings import StitchSettings
 from gateway.identity.sites import Sites
@@ -103,7 +104,7 @@ class Stitcher:
                 batch = _Batch([record for _, record in records])
                 self._screen(batch, [position in repeats for position, _ in records])
                 self._recall(batch, now)
-                asked = links.question(batch.sites, batch.undecided(), self._staying)
+                asked = question(batch.sites, batch.undecided(), self._staying)
                 known = await links.read(transaction, asked, self._settings, self._sites.merged)
                 if await self._sites.are_current(transaction, known.epochs, batch.sites):
                     break
