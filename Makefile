@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 .DEFAULT_GOAL := help
 
 help: ## show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv with everything pinned in constraints.txt
 
@@ -32,6 +32,9 @@ format: $(STAMP) ## let ruff write what lint wants
 
 bench: $(STAMP) ## CPU per event of ingest on a real Kafka, beside the floor and the naive way
 	$(BIN)/python -m tests.load.bench
+
+bench-identity: $(STAMP) ## CPU per event of stitching, on both databases, with up to ten million links
+	$(BIN)/python -m tests.load.bench_identity
 
 chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be lost (SECONDS=60)
 	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)

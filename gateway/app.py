@@ -22,8 +22,10 @@ from gateway.delivery.deliverer import Deliverer
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
-from gateway.identity.rules import StitchSettings
+from gateway.identity.erasures import Erasures
+from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
+from gateway.identity.thinning import Thinning
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
@@ -42,7 +44,6 @@ _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
 _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
-_DAY_MS = 24 * 3600 * 1000
 
 _log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Gateway:
             self._closing.push_async_callback(store.close)
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
-                self._console = Console(config, store, sites)
+                self._console = Console(config, store, sites, self._clock)
                 others = self._console.routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
@@ -110,17 +111,31 @@ class Gateway:
         _calm_the_collector()
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
-        self._stitch_settings = {site.id: _stitch_settings(site) for site in self._config.sites}
-        self._stitching = Stitching(events, Stitcher(store, self._stitch_settings), sites, self._clock)
+        settings = self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
+        links = self._config.links
+        stitcher = Stitcher(
+            store,
+            settings,
+            remembered=links.remembered,
+            seconds=links.remembered_seconds,
+            clock=self._clock,
+        )
+        self._stitching = Stitching(events, stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
+        self._watch(Thinning(store, settings, self._clock).run())
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
+        erasures = Erasures(store, sites, self._clock)
+        await erasures.look()
+        self._watch(erasures.watch())
         for site in self._config.sites:
             client = await self._closing.enter_async_context(esputnik_client(self._config, site))
             stream = sites[site.id]
-            deliverer = Deliverer(stream, site, self._config.delivery, client, dead_letters, self._clock)
+            deliverer = Deliverer(
+                stream, site, self._config.delivery, client, dead_letters, self._clock, erasures.cover
+            )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
@@ -169,7 +184,7 @@ class Gateway:
             self._console.change(wanted)
         for site in wanted.sites:
             if site.id in self._stitch_settings:
-                self._stitch_settings[site.id] = _stitch_settings(site)
+                self._stitch_settings[site.id] = settings_of(site)
             if site.id in self._deliverers:
                 self._deliverers[site.id].change(site)
         return places
@@ -258,10 +273,6 @@ def esputnik_client(config: Config, site: Site) -> EsputnikClient:
         connections=config.delivery.concurrency,
         tls=trusting("delivery.ca_file", config.delivery.ca_file),
     )
-
-
-def _stitch_settings(site: Site) -> StitchSettings:
-    return StitchSettings(link_age_ms=int(site.link_age_days * _DAY_MS))
 
 
 class Finding(NamedTuple):

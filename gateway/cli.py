@@ -11,6 +11,7 @@ import uvloop
 
 from gateway.app import Part, check, run_until_told, topics_of
 from gateway.config import Config, load
+from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
 from gateway.keys import hashed, new_key
@@ -31,6 +32,13 @@ key = typer.Typer(no_args_is_help=True, help="Keys of sites and operators.")
 cli.add_typer(topics, name="topics")
 cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
+for people_command in (
+    people_commands.who,
+    people_commands.merge,
+    people_commands.unmerge,
+    people_commands.forget,
+):
+    cli.command()(people_command)
 
 
 @cli.command()

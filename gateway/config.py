@@ -178,6 +178,10 @@ class Links(Section):
     """A PostgreSQL on another machine has to show a valid certificate, unless `?sslmode=` says otherwise."""
     ca_file: Path | None = None
     """PostgreSQL: the authorities to trust instead of the system's; with it TLS is a must on any host."""
+    remembered: int = Field(100_000, ge=0)
+    """Cookies that one stitching process keeps in mind, at some 1.5 KB each; 0 always asks the database."""
+    remembered_seconds: float = Field(60, gt=0)
+    """For how long: what other processes learn of a customer is seen after that time at the latest."""
 
     @field_validator("url")
     @classmethod
@@ -258,6 +262,16 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    back_stitch_days: float = Field(30, ge=0)
+    """How far before a login the visitor's anonymous events are the customer's."""
+    cookies_per_customer: int = Field(50, ge=1)
+    """Past so many cookies, the one on which the customer was not seen for longest retires."""
+    emails_per_customer: int = Field(5, ge=1)
+    phones_per_customer: int = Field(5, ge=1)
+    kiosk_customers: int = Field(200, ge=2)
+    """So many customers on one cookie within a day mark it as shared: it links nobody any more."""
+    clock_tolerance_seconds: float = Field(300, ge=0)
+    """How far a sender's clock may be ahead of ours; what is further ahead is set back to it."""
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:

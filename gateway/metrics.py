@@ -37,7 +37,14 @@ SPOOL_RECORDS = Gauge("gateway_spool_records", "Records on this machine's disk, 
 # identity
 STITCH_SECONDS = Histogram("gateway_stitch_seconds", "Stitching one batch of records", buckets=_FAST)
 STITCHED = Counter("gateway_stitched", "Records stitched", ["site", "decision"])
+STITCHED_FROM_MEMORY = Counter("gateway_stitched_from_memory", "Records decided without asking the database")
+REMEMBERED_COOKIES = Gauge("gateway_remembered_cookies", "Cookies that this process keeps in mind")
+IDENTITY_LATE = Counter(
+    "gateway_identity_late", "Facts by which events that may have been sent are judged otherwise", ["site"]
+)
 IDENTITY_CONFLICTS = Counter("gateway_identity_conflicts", "Contact keys set aside", ["site"])
+
+ERASED = Counter("gateway_records_erased", "Records not sent, since whom they name was erased", ["site"])
 
 # backlog, by stage: stitch (site "all") or deliver
 BACKLOG_RECORDS = Gauge("gateway_backlog_records", "Records not yet done", ["stage", "site"])

@@ -22,6 +22,12 @@ OF_A_SITE = frozenset(
         "ingest_rate",
         "rate",
         "link_age_days",
+        "back_stitch_days",
+        "cookies_per_customer",
+        "emails_per_customer",
+        "phones_per_customer",
+        "kiosk_customers",
+        "clock_tolerance_seconds",
     }
 )
 

@@ -40,6 +40,7 @@ class Stitching:
         self._sites = sites
         self._clock = clock
         self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
+        self._held: frozenset[int] = frozenset()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -52,12 +53,20 @@ class Stitching:
         with suppress(_Stopped):
             while not self._stopping.is_set():
                 taken = await self._patiently(lambda: self._events.read(GROUP, _BATCH))
+                self._note(taken)
                 if taken.chunks:
                     await self._pass_on(taken)
 
     def stop(self) -> None:
         """Let `run` return behind the batch it is at."""
         self._stopping.set()
+
+    def _note(self, taken: Taken) -> None:
+        """Trust no memory of cookies that another process may have seen in the meantime."""
+        held = self._held.union(chunk.partition for chunk in taken.chunks) - taken.revoked
+        if taken.revoked or held != self._held:
+            self._stitcher.start_anew()
+        self._held = held
 
     async def _pass_on(self, taken: Taken) -> None:
         records = self._without_copies(_records(taken))

@@ -1,11 +1,17 @@
 """Real parts for the tests, started once a session and only when a test asks for them."""
 
+import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from gateway.demo.parts import Kafka, Postgres
+
+settings.register_profile("normal", max_examples=500, deadline=None)
+settings.register_profile("nightly", max_examples=20_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 
 @pytest.fixture(scope="session")

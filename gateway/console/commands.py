@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,9 +41,9 @@ def list_command(config: ConfigFile = None, url: Url = "", site: Site = "", reas
             table.add_row(
                 *(str(group[name]) for name in ("site", "type", "reason", "count", "first_at", "last_at"))
             )
-        Console(width=None if Console().is_terminal else 150).print(table)
+        screen().print(table)
 
-    _run(config, url, ask)
+    run(config, url, ask)
 
 
 @dead.command()
@@ -52,7 +53,7 @@ def show(event_id: str, config: ConfigFile = None, url: Url = "") -> None:
     async def ask(client: ConsoleClient) -> None:
         _print(await client.get(f"/v1/dead/letters/{event_id}"))
 
-    _run(config, url, ask)
+    run(config, url, ask)
 
 
 @dead.command()
@@ -69,7 +70,7 @@ def fix(
         kind = JSON_PATCH if content.lstrip().startswith(b"[") else MERGE_PATCH
         _print(await client.patch(f"/v1/dead/letters/{event_id}", content, kind))
 
-    _run(config, url, ask)
+    run(config, url, ask)
 
 
 @dead.command()
@@ -96,7 +97,7 @@ def replay(
         if not dry_run:
             typer.echo(f"{sent} sent again" + (f", {len(kept)} cannot be read and stay" if kept else ""))
 
-    _run(config, url, ask)
+    run(config, url, ask)
 
 
 @dead.command()
@@ -119,14 +120,15 @@ def drop(
             chosen += answer["chosen"]
         typer.echo(f"{chosen} would be removed" if dry_run else f"{chosen} removed")
 
-    _run(config, url, ask)
+    run(config, url, ask)
 
 
 def _order(site: str, kind: str, reason: str, event_id: str, dry_run: bool) -> dict[str, Any]:
     return {"site": site, "type": kind, "reason": reason, "event_id": event_id, "dry_run": dry_run}
 
 
-def _run(path: Path | None, url: str, ask: Any) -> None:
+def run(path: Path | None, url: str, ask: Callable[[ConsoleClient], Awaitable[None]]) -> None:
+    """Let `ask` talk to the running gateway, with the operator's key of the configuration."""
     config = load(path)
     if not config.operator.keys:
         raise ConfigError(["operator.keys: none is configured, so the gateway has no operator routes"])
@@ -146,6 +148,11 @@ def _operator_key(config: Config) -> str:
         if key and not is_hashed(key):
             return key
     raise ConfigError([f"operator.keys: all are hashed; put the key itself into {KEY_VARIABLE}"])
+
+
+def screen() -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for a file."""
+    return Console(width=None if Console().is_terminal else 150)
 
 
 def _print(content: Any) -> None:

@@ -1,10 +1,11 @@
 """Dead letters as an operator sees them: in groups, one by one, edited, dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.event import Record
+from gateway.identity.rules import names_in
 from gateway.store import Store, Transaction, bulk
 
 MOST = 1000
@@ -72,6 +73,21 @@ async def letters(store: Store, choice: Choice, after: int = 0, most: int = MOST
     async with store.transaction() as transaction:
         rows = await transaction.fetch(_LETTERS, *_arguments(choice), after, most)
     return [Letter(*row) for row in rows]
+
+
+async def naming(store: Store, site: str, names: Set[str]) -> list[Letter]:
+    """Return the site's letters whose record names one of these owners. Raises Unreachable."""
+    found: list[Letter] = []
+    after = 0
+    while page := await letters(store, Choice(site=site), after):
+        found += (letter for letter in page if not names.isdisjoint(_names_of(letter)))
+        after = page[-1].id
+    return found
+
+
+def _names_of(letter: Letter) -> list[str]:
+    record = letter.opened()
+    return names_in(record) if record is not None else []
 
 
 async def change(store: Store, letter: Letter, record: Record) -> None:

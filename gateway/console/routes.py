@@ -1,17 +1,19 @@
 """The operator's routes; each wants the operator's key, and without one configured there are none."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.clock import Clock
 from gateway.config import Config
 from gateway.console import letters
+from gateway.console.answers import json_of, order_of, time_of
 from gateway.console.letters import Choice, Letter
 from gateway.console.patch import BadPatch, patched
+from gateway.console.people import People
 from gateway.console.replay import replay
 from gateway.errors import NotDurable, Unreachable
 from gateway.event import Record
@@ -48,25 +50,29 @@ class Order(BaseModel):
 class Console:
     """What the routes need."""
 
-    def __init__(self, config: Config, store: Store, sites: Mapping[str, Stream]) -> None:
+    def __init__(self, config: Config, store: Store, sites: Mapping[str, Stream], clock: Clock) -> None:
+        self._people = People(config, store, clock)
         self.change(config)
         self._store = store
         self._sites = sites
 
     def change(self, config: Config) -> None:
-        """Take over the operator's keys."""
+        """Take over the operator's keys and the sites' settings."""
         self._keys = Keys({_OPERATOR: config.operator.keys})
+        self._people.change(config)
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route."""
-        return [
-            (hdrs.METH_GET, "/v1/dead", self._guarded(self.get_groups)),
-            (hdrs.METH_GET, "/v1/dead/letters", self._guarded(self.get_letters)),
-            (hdrs.METH_GET, "/v1/dead/letters/{event_id}", self._guarded(self.get_letter)),
-            (hdrs.METH_PATCH, "/v1/dead/letters/{event_id}", self._guarded(self.patch_letter)),
-            (hdrs.METH_POST, "/v1/dead/replay", self._guarded(self.post_replay)),
-            (hdrs.METH_POST, "/v1/dead/drop", self._guarded(self.post_drop)),
+        routes = [
+            (hdrs.METH_GET, "/v1/dead", self.get_groups),
+            (hdrs.METH_GET, "/v1/dead/letters", self.get_letters),
+            (hdrs.METH_GET, "/v1/dead/letters/{event_id}", self.get_letter),
+            (hdrs.METH_PATCH, "/v1/dead/letters/{event_id}", self.patch_letter),
+            (hdrs.METH_POST, "/v1/dead/replay", self.post_replay),
+            (hdrs.METH_POST, "/v1/dead/drop", self.post_drop),
+            *self._people.routes(),
         ]
+        return [(method, path, self._guarded(handler)) for method, path, handler in routes]
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.Response:
@@ -82,7 +88,7 @@ class Console:
     async def get_groups(self, request: web.Request) -> web.Response:
         """Return dead letters counted by site, type and reason; `site`, `type`, `reason` choose."""
         found = await letters.groups(self._store, _choice(request))
-        return _json({"groups": [_with_times(group) for group in found]})
+        return json_of({"groups": [_with_times(group) for group in found]})
 
     async def get_letters(self, request: web.Request) -> web.Response:
         """Return dead letters without their events, oldest first; `after` goes on behind a number."""
@@ -91,12 +97,12 @@ class Console:
         except ValueError:
             raise Problem(400, "bad_request", "after: must be a letter's number") from None
         found = await letters.letters(self._store, _choice(request), after)
-        return _json({"letters": [_told(letter) for letter in found]})
+        return json_of({"letters": [_told(letter) for letter in found]})
 
     async def get_letter(self, request: web.Request) -> web.Response:
         """Return one dead letter with its event as eSputnik would get it."""
         letter, record = await self._letter(request)
-        return _json(_told(letter) | _shown(record))
+        return json_of(_told(letter) | _shown(record))
 
     async def patch_letter(self, request: web.Request) -> web.Response:
         """Change a dead letter's event by a JSON Patch or a JSON Merge Patch, and return the letter."""
@@ -109,25 +115,27 @@ class Console:
             detail = str(problem) if isinstance(problem, BadPatch) else "the body is not JSON"
             raise Problem(400, "bad_patch", detail) from None
         await letters.change(self._store, letter, changed)
-        return _json(_told(letter) | _shown(changed))
+        return json_of(_told(letter) | _shown(changed))
 
     async def post_replay(self, request: web.Request) -> web.Response:
         """Send chosen dead letters again, a batch a request: `next` is where the next one goes on."""
-        order = await _order(request)
+        order = await order_of(request, Order)
         chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
         if order.dry_run:
-            return _json(_batch(chosen, order) | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]})
+            return json_of(
+                _batch(chosen, order) | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]}
+            )
         replayed = await replay(chosen, self._store, self._sites)
         kept = [letter.event_id for letter in replayed.unreadable]
-        return _json(_batch(chosen, order) | {"replayed": len(replayed.sent), "kept": kept})
+        return json_of(_batch(chosen, order) | {"replayed": len(replayed.sent), "kept": kept})
 
     async def post_drop(self, request: web.Request) -> web.Response:
         """Remove chosen dead letters for good, a batch a request."""
-        order = await _order(request)
+        order = await order_of(request, Order)
         chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
         if not order.dry_run:
             await letters.remove(self._store, chosen)
-        return _json(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
+        return json_of(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
 
     async def _letter(self, request: web.Request) -> tuple[Letter, Record | None]:
         choice = Choice(event_id=request.match_info["event_id"])
@@ -140,18 +148,6 @@ class Console:
 def _choice(request: web.Request) -> Choice:
     query = request.query
     return Choice(query.get("site", ""), query.get("type", ""), query.get("reason", ""))
-
-
-async def _order(request: web.Request) -> Order:
-    try:
-        return Order.model_validate_json(await request.read() or b"{}")
-    except ValidationError as problem:
-        error = problem.errors(include_input=False, include_url=False)[0]
-        if error["type"] == "extra_forbidden":  # its place is a name that the caller made up
-            known = ", ".join(Order.model_fields)
-            raise Problem(400, "bad_request", f"one field is not known; there are {known}") from None
-        place = "/" + "/".join(map(str, error["loc"]))
-        raise Problem(400, "bad_request", f"{place}: {error['msg']}") from None
 
 
 def _batch(chosen: list[Letter], order: Order) -> dict[str, Any]:
@@ -171,15 +167,5 @@ def _shown(record: Record | None) -> dict[str, Any]:
 
 
 def _with_times(values: dict[str, Any]) -> dict[str, Any]:
-    times = {name: _time(values[name]) for name in ("first_at", "last_at")}
+    times = {name: time_of(values[name]) for name in ("first_at", "last_at")}
     return values | times
-
-
-def _time(moment: int) -> str:
-    return (
-        datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
-
-
-def _json(content: Mapping[str, Any]) -> web.Response:
-    return web.Response(body=orjson.dumps(content), content_type="application/json")

@@ -1,11 +1,12 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
 
+from gateway import metrics
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
 from gateway.delivery.dead_letters import DeadLetter, DeadLetters
@@ -15,6 +16,7 @@ from gateway.delivery.reading import Pending, read
 from gateway.delivery.sender import Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
+from gateway.event import Record
 from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
 
@@ -46,13 +48,17 @@ class Deliverer:
         client: EsputnikClient,
         dead_letters: DeadLetters,
         clock: Clock,
+        erased: Callable[[Record], bool],
     ) -> None:
+        """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
         self._stream = stream
         self._site = site.id
         self._clock = clock
         # A request is over by then one way or the other, so a lane stops with its outcome known.
         self._stop_seconds = settings.timeout_seconds
         self._share = 0.0
+        self._is_erased = erased
+        self._erased = metrics.ERASED.labels(site.id)
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
         self._sender = Sender(site, settings, client, gates, dead_letters, clock)
@@ -153,6 +159,9 @@ class Deliverer:
     async def _deliver(self, pending: Pending) -> Aside | None:
         """Deliver, and leave out the copies of what this process is done with: they share its lane."""
         if self._recent.knows(pending.key, self._clock.now_ms()):
+            return None
+        if isinstance(pending.content, Record) and self._is_erased(pending.content):
+            self._erased.inc()
             return None
         aside = await self._sender.deliver(pending)
         if aside is None:

@@ -1,161 +1,311 @@
 """The facts in the shared database: one read and one write for a whole batch of records."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.event import Record
-from gateway.identity.facts import Claim, Facts, Sighting
-from gateway.identity.rules import Link, StitchSettings, links_of, names_in
-from gateway.store import Store, Transaction, bulk
+from gateway.event import LOGOUT, Record
+from gateway.identity.facts import CUSTOMER, Facts, Seen, Sighting
+from gateway.identity.rules import names_in
+from gateway.identity.settings import StitchSettings
+from gateway.identity.thinning import SPANS
+from gateway.store import Row, Statement, Transaction, bulk
 
-_BEGINNING = -(2**53)
-_END = 2**53
-_SIGHTING, _CLAIM = 0, 1
+_HISTORY, _CLAIM, _SEEN, _EPOCH = 0, 1, 2, 3
 
 Key = tuple[str, str]
-"""A site, and a cookie or an owner on it."""
+"""A site, and a cookie or a name on it."""
 
-# $1 cookies of the batch, each with its earliest event; $2 names of owners for whom a cookie is wanted;
-# $3 every name in the batch; $4 time of the latest event; $5 the beginning of time. Each step looks keys up
-# by an index.
+# $1 sites; $2 cookies of the batch, each with its earliest event; $3 names for whom a cookie is wanted;
+# $4 every name in the batch; $5 time of the earliest event, $6 the link age before it; $7 the smallest limit
+# of cookies; $8 the width of the spans within which one owner's sightings in a row are told by the first and
+# the last; $9 names of customers near the limit, of whom every sighting counts. Each step looks keys up by an
+# index.
 _READ = """
-    WITH asked AS (
-        SELECT value->>0 AS site, value->>1 AS cookie, CAST(value->>2 AS bigint) AS since FROM rows($1)
+    WITH epochs AS (  -- an operator's change waits for this batch, or this batch for the change
+        SELECT site, epoch FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1)) FOR SHARE
+    ), asked AS (
+        SELECT value->>0 AS site, value->>1 AS cookie, CAST(value->>2 AS bigint) AS since FROM rows($2)
     ), wanted AS (
-        SELECT value->>0 AS site, value->>1 AS owner FROM rows($2)
-    ), named AS (
         SELECT value->>0 AS site, value->>1 AS owner FROM rows($3)
-    ), owners AS (  -- whom a cookie is wanted for, contact keys resolved
-        SELECT site, owner FROM wanted
+    ), people AS (  -- who is named, and who was on the cookies from the last sighting before their events on
+        SELECT value->>0 AS site, value->>1 AS owner FROM rows($4)
         UNION
-        SELECT k.site, k.owner FROM wanted w JOIN contact_keys k ON k.site = w.site AND k.contact = w.owner
-    ), names AS (  -- and by which names they may have been seen
-        SELECT site, owner FROM owners
-        UNION
-        SELECT k.site, k.contact FROM owners o JOIN contact_keys k ON k.site = o.site AND k.owner = o.owner
-    ), cookies AS (  -- theirs are read whole: the newest link is the one that started last
-        SELECT site, cookie, min(since) AS since FROM (
-            SELECT site, cookie, since FROM asked
-            UNION ALL
-            SELECT s.site, s.cookie, $5 FROM names n JOIN sightings s ON s.site = n.site AND s.owner = n.owner
-        ) AS each_cookie GROUP BY site, cookie
-    ), seen AS (  -- the others from the last sighting before their earliest event
-        SELECT s.site, s.cookie AS subject, s.at, s.event_id, s.owner
-        FROM cookies c JOIN sightings s ON s.site = c.site AND s.cookie = c.cookie
-        WHERE s.at <= $4 AND s.at >= coalesce(
+        SELECT s.site, s.owner FROM asked a JOIN sightings s ON s.site = a.site AND s.cookie = a.cookie
+        WHERE s.owner <> '' AND s.at >= coalesce(
             (SELECT max(p.at) FROM sightings p
-             WHERE p.site = c.site AND p.cookie = c.cookie AND p.at < c.since), c.since)
-    ), people AS (
-        SELECT site, owner FROM seen
-        UNION
-        SELECT site, owner FROM named
-        UNION
-        SELECT site, owner FROM names
+             WHERE p.site = a.site AND p.cookie = a.cookie AND p.at < a.since), a.since)
     ), customers AS (
         SELECT site, owner FROM people
         UNION
-        SELECT k.site, k.owner FROM people p JOIN contact_keys k ON k.site = p.site AND k.contact = p.owner
+        SELECT c.site, c.owner FROM people p JOIN claims c ON c.site = p.site AND c.contact = p.owner
+    ), names AS (  -- with every contact key of theirs
+        SELECT site, owner FROM customers
+        UNION
+        SELECT c.site, c.contact FROM customers p JOIN claims c ON c.site = p.site AND c.owner = p.owner
+    ), held AS MATERIALIZED (
+        SELECT c.site, c.contact, c.owner, c.at, c.event_id, c.type
+        FROM names n JOIN claims c ON c.site = n.site AND c.contact = n.owner
+    ), others AS (  -- what else those were seen with who were seen with the same; the newest of very many
+        SELECT c.site, c.contact, c.owner, c.at, c.event_id, c.type,
+            row_number() OVER (PARTITION BY c.site, c.owner ORDER BY c.at DESC, c.event_id DESC) AS place
+        FROM (SELECT DISTINCT site, owner FROM held) AS h
+        JOIN claims c ON c.site = h.site AND c.owner = h.owner
+    ), owned AS MATERIALIZED (
+        SELECT s.site, s.owner, s.cookie, s.at, s.event_id, s.type,
+            row_number() OVER (PARTITION BY s.site, s.owner, s.cookie, s.at > $5
+                               ORDER BY s.at DESC, s.event_id DESC) AS place
+        FROM names n JOIN sightings s ON s.site = n.site AND s.owner = n.owner
+    ), near_limit AS (
+        SELECT value->>0 AS site, value->>1 AS owner FROM rows($9)
+    ), wanted_customers AS (
+        SELECT site, owner FROM wanted
+        UNION
+        SELECT c.site, c.owner FROM wanted w JOIN claims c ON c.site = w.site AND c.contact = w.owner
+    ), wanted_names AS (
+        SELECT site, owner FROM wanted_customers
+        UNION
+        SELECT c.site, c.contact
+        FROM wanted_customers w JOIN claims c ON c.site = w.site AND c.owner = w.owner
+    ), candidates AS (  -- cookies that may be the latest
+        SELECT o.site, o.cookie,
+            row_number() OVER (PARTITION BY o.site, o.owner ORDER BY max(o.at) DESC) AS place
+        FROM wanted_names w JOIN owned o ON o.site = w.site AND o.owner = w.owner
+        GROUP BY o.site, o.owner, o.cookie HAVING max(o.at) >= $6
+    ), cookies AS (
+        SELECT site, cookie FROM asked
+        UNION
+        SELECT site, cookie FROM candidates WHERE place <= 2 * $7
+    ), histories AS (
+        SELECT s.site, s.cookie, s.at, s.event_id, s.owner, s.type,
+            lag(s.owner) OVER one = s.owner AND lead(s.owner) OVER one = s.owner
+            AND lag(s.at / $8) OVER one = s.at / $8 AND lead(s.at / $8) OVER one = s.at / $8
+            AND s.owner >= 'customer/' AND s.owner < 'customer0' AS amid
+        FROM cookies c JOIN sightings s ON s.site = c.site AND s.cookie = c.cookie
+        WINDOW one AS (PARTITION BY s.site, s.cookie ORDER BY s.at, s.event_id)
     )
-    SELECT 0 AS kind, site, subject, at, event_id, owner FROM seen
+    SELECT 0 AS kind, site, cookie AS subject, at, event_id, owner, type FROM histories
+    WHERE amid IS NOT TRUE OR (site, owner) IN (SELECT site, owner FROM near_limit)
     UNION ALL
-    SELECT 1, k.site, k.contact, k.at, k.event_id, k.owner
-    FROM people p JOIN contact_keys k ON k.site = p.site AND k.contact = p.owner
+    SELECT 1, site, contact, at, event_id, owner, type FROM held
     UNION ALL
-    SELECT 1, k.site, k.contact, k.at, k.event_id, k.owner
-    FROM customers c JOIN contact_keys k ON k.site = c.site AND k.owner = c.owner
+    SELECT 1, site, contact, at, event_id, owner, type FROM others WHERE place <= 300
+    UNION ALL
+    SELECT 2, site, cookie, at, event_id, owner, type FROM owned  -- a cookie's last one and what came later
+    WHERE place = 1 OR at > $5 OR (site, owner) IN (SELECT site, owner FROM near_limit)
+    UNION ALL
+    SELECT 3, site, '', epoch, '', '', '' FROM epochs
+"""
+
+_EPOCHS = """
+    SELECT 3, site, '', epoch, '', '', '' FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1))
+    FOR SHARE
 """
 
 _SEE = """
-    INSERT INTO sightings (site, cookie, at, event_id, owner)
-    SELECT value->>0, value->>1, CAST(value->>2 AS bigint), value->>3, value->>4 FROM rows($1) WHERE true
+    INSERT INTO sightings (site, cookie, at, event_id, owner, type)
+    SELECT value->>0, value->>1, CAST(value->>2 AS bigint), value->>3, value->>4, value->>5
+    FROM rows($1) WHERE true
     ON CONFLICT DO NOTHING
 """
 
 _CLAIM_CONTACT = """
-    INSERT INTO contact_keys (site, contact, at, event_id, owner)
-    SELECT value->>0, value->>1, CAST(value->>2 AS bigint), value->>3, value->>4 FROM rows($1) WHERE true
-    ON CONFLICT (site, contact) DO UPDATE
-        SET at = excluded.at, event_id = excluded.event_id, owner = excluded.owner
-        WHERE (excluded.at, excluded.event_id, excluded.owner)
-            < (contact_keys.at, contact_keys.event_id, contact_keys.owner)
+    INSERT INTO claims (site, contact, owner, day, at, event_id, type)
+    SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS bigint), CAST(value->>4 AS bigint),
+        value->>5, value->>6
+    FROM rows($1) WHERE true
+    ON CONFLICT (site, contact, owner, day) DO UPDATE
+        SET at = excluded.at, event_id = excluded.event_id, type = excluded.type
+        WHERE (excluded.at, excluded.event_id) < (claims.at, claims.event_id)
 """
+
+
+class Shown(NamedTuple):
+    """What a batch shows of a name."""
+
+    together: set[Key]
+    """Names that came together with it."""
+    cookies: set[str]
 
 
 class Question(NamedTuple):
     """What a batch needs to know."""
 
+    sites: set[str]
     cookies: dict[Key, int]
     """Each with the time of its earliest event."""
     wanted: set[Key]
     """Names of owners whose latest cookie an event lacks."""
     named: set[Key]
     """Every name in the batch."""
-    until: int
-    """Time of the latest event."""
+    since: int
+    """Time of the earliest event."""
+    shown: Mapping[Key, Shown] = MappingProxyType({})
+    """What the batch shows of each name."""
 
 
-def question(records: Sequence[Record], staying: Container[str] = ()) -> Question:
+class Known(NamedTuple):
+    """An answer."""
+
+    facts: dict[str, Facts]
+    """By site, one for each that was asked about."""
+    epochs: dict[str, int]
+
+
+def question(sites: Iterable[str], records: Sequence[Record], staying: Container[str] = ()) -> Question:
     """Return what has to be known to decide on these records; those of a type in `staying` want no cookie."""
     cookies: dict[Key, int] = {}
     wanted: set[Key] = set()
     groups: list[set[Key]] = []
+    shown: defaultdict[Key, Shown] = defaultdict(lambda: Shown(set(), set()))
     for record in records:
-        names = {(record.site, name) for name in names_in(record)}
+        names = set() if record.type == LOGOUT else {(record.site, name) for name in names_in(record)}
         if names:
             groups.append(names)
+        for name in names:
+            shown[name].together.update(names)
+            if record.cookie:
+                shown[name].cookies.add(record.cookie)
         if record.cookie:
             key = record.site, record.cookie
             cookies[key] = min(record.occurred_at, cookies.get(key, record.occurred_at))
         elif record.type not in staying:
             wanted |= names
     named = set().union(*groups)
-    until = max((record.occurred_at for record in records), default=0)
-    return Question(cookies, _with_other_names(wanted, groups), named, until)
+    since = min((record.occurred_at for record in records), default=0)
+    return Question(set(sites), cookies, _with_other_names(wanted, groups), named, since, shown)
 
 
-async def read(transaction: Transaction, asked: Question) -> dict[str, Facts]:
-    """Return the facts by site that answer the question; a site of which nothing is known is left out."""
+async def read(
+    transaction: Transaction,
+    asked: Question,
+    settings: Mapping[str, StitchSettings],
+    merged: Mapping[str, Mapping[str, str]],
+) -> Known:
+    """Return the facts that answer the question, in one round trip, and the epochs of the sites.
+
+    `merged` are the operators' merges by site. A customer who turns out to be a merged one costs one more
+    round trip for his other names, and one near the limit of cookies for every one of his sightings.
+    """
+    near_limit = set[Key]()
+    while True:
+        known = await _read(transaction, asked, settings, merged, near_limit)
+        wider, nearer = _with_merged(asked, known.facts), _near_limit(asked, known.facts, settings)
+        if wider == asked and nearer <= near_limit:
+            return known
+        asked, near_limit = wider, near_limit | nearer
+
+
+async def epochs(transaction: Transaction, sites: Iterable[str]) -> dict[str, int]:
+    """Return the epochs of the sites that are known. Raises Unreachable."""
+    rows = await transaction.fetch(_EPOCHS, bulk((site,) for site in sites))
+    return {site: at for _, site, _, at, *_ in rows}
+
+
+async def _read(
+    transaction: Transaction,
+    asked: Question,
+    settings: Mapping[str, StitchSettings],
+    merged: Mapping[str, Mapping[str, str]],
+    near_limit: set[Key],
+) -> Known:
+    known = Known({site: Facts(merged.get(site)) for site in asked.sites}, {})
+    rows = await _rows(transaction, asked, settings, near_limit)
+    for kind, site, subject, at, event, owner, type_ in rows:
+        if kind == _EPOCH:
+            known.epochs[site] = at
+        elif kind == _HISTORY:
+            known.facts[site].recall_sighting(subject, Sighting(at, event, owner, type_))
+        elif kind == _CLAIM:
+            known.facts[site].recall_claim(subject, Sighting(at, event, owner, type_))
+        else:
+            known.facts[site].recall_seen(owner, Seen(at, event, subject, type_))
+    return known
+
+
+async def _rows(
+    transaction: Transaction,
+    asked: Question,
+    settings: Mapping[str, StitchSettings],
+    near_limit: set[Key],
+) -> Sequence[Row]:
+    sites = bulk((site,) for site in asked.sites)
     if not (asked.cookies or asked.named):
-        return {}
-    rows = await transaction.fetch(
+        return await transaction.fetch(_EPOCHS, sites)
+    ages = [settings[site].link_age_ms for site in asked.sites]
+    return await transaction.fetch(
         _READ,
+        sites,
         bulk((*key, since) for key, since in asked.cookies.items()),
         bulk(asked.wanted),
         bulk(asked.named),
-        asked.until,
-        _BEGINNING,
+        asked.since,
+        asked.since - max(ages, default=0),
+        min((settings[site].cookies for site in asked.sites), default=1),
+        max(1, min(ages, default=1) // SPANS),
+        bulk(near_limit),
     )
-    facts: dict[str, Facts] = {}
-    for kind, site, subject, at, event, owner in rows:
-        known = facts.get(site)
-        if known is None:
-            known = facts[site] = Facts()
-        if kind == _SIGHTING:
-            known.recall_sighting(subject, Sighting(at, event, owner))
-        else:
-            known.recall_claim(subject, Claim(at, event, owner))
-    return facts
 
 
-async def write(transaction: Transaction, facts: Mapping[str, Facts]) -> None:
-    """Store what is new in the facts; rows go in by key, so that no two workers wait in a circle."""
+def writes(facts: Mapping[str, Facts]) -> list[Statement]:
+    """Return what stores the facts that are new; rows go by key, so that no two workers wait in a circle."""
     seen: list[tuple[str | int, ...]] = []
     claimed: list[tuple[str | int, ...]] = []
     for site, known in facts.items():
         seen += ((site, cookie, *sighting) for cookie, sighting in known.new_sightings)
-        claimed += ((site, contact, *claim) for contact, claim in known.new_claims.items())
+        claimed += (
+            (site, contact, owner, day, claim.at, claim.event, claim.type)
+            for (contact, owner, day), claim in known.new_claims.items()
+        )
+    statements = []
     if seen:
-        await transaction.execute(_SEE, bulk(sorted(seen)))
+        statements.append(Statement(_SEE, bulk(sorted(seen))))
     if claimed:
-        await transaction.execute(_CLAIM_CONTACT, bulk(sorted(claimed)))
+        statements.append(Statement(_CLAIM_CONTACT, bulk(sorted(claimed))))
+    return statements
 
 
-async def links_of_cookie(store: Store, site: str, cookie: str, settings: StitchSettings) -> list[Link]:
-    """Return every link of the cookie, oldest first. Raises Unreachable."""
-    async with store.transaction() as transaction:
-        asked = Question({(site, cookie): _BEGINNING}, set(), set(), _END)
-        facts = (await read(transaction, asked)).get(site, Facts())
-    return links_of(facts.history(cookie), facts.owner, settings)
+def _with_merged(asked: Question, facts: Mapping[str, Facts]) -> Question:
+    """Return the question with every name of the merged customers that the facts tell of."""
+    named, wanted = set(asked.named), set(asked.wanted)
+    for site, known in facts.items():
+        if not known.has_merged:
+            continue
+        met = known.names() | {name for holder, name in asked.named if holder == site}
+        named |= {(site, name) for one in met for name in _group(known, one)}
+        for name in [name for holder, name in asked.wanted if holder == site]:
+            people = [name, *(claim.owner for claim in known.claims(name))]
+            wanted |= {(site, other) for one in people for other in _group(known, one)}
+    return asked._replace(named=named, wanted=wanted)
+
+
+def _near_limit(
+    asked: Question, facts: Mapping[str, Facts], settings: Mapping[str, StitchSettings]
+) -> set[Key]:
+    """Return every name of the customers who may be on more cookies than the limit, the batch's among them.
+
+    Whether a cookie of theirs retires hangs on each sighting of it; of others' the first and last ones tell.
+    """
+    near = set[Key]()
+    for site, known in facts.items():
+        named = known.names() | {name for holder, name in asked.named if holder == site}
+        for root in {known.root(name) for name in named if name.startswith(CUSTOMER)}:
+            ids = known.group(root)
+            contacts = (contact for one in ids for contact, _ in known.claimed(one))
+            names = {(site, name) for name in [*ids, *contacts]}
+            names = names.union(*(asked.shown[name].together for name in names if name in asked.shown))
+            cookies = {seen.cookie for _, name in names for seen in known.seen(name)}
+            cookies = cookies.union(*(asked.shown[name].cookies for name in names if name in asked.shown))
+            if len(cookies) > settings[site].cookies:
+                near |= names
+    return near
+
+
+def _group(facts: Facts, name: str) -> list[str]:
+    """Return every name of a merged customer, none for anybody else."""
+    group = facts.group(facts.root(name))
+    return group if len(group) > 1 else []
 
 
 def _with_other_names(wanted: set[Key], groups: Sequence[set[Key]]) -> set[Key]:

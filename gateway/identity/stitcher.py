@@ -1,20 +1,34 @@
 """Stitching: gives each event of a batch the identity that the links tell, and drops repeats."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.event import LINK_MESSAGE, PROBE, Record
-from gateway.identity import callers, links
+from gateway.clock import Clock
+from gateway.event import LINK_MESSAGE, LOGOUT, PROBE, Record
+from gateway.identity import audit, callers, links
 from gateway.identity.facts import Facts
-from gateway.identity.fill import with_cookie, with_identity
-from gateway.identity.rules import Decision, StitchSettings, decide, observe
-from gateway.metrics import EVENTS_DUPLICATE, IDENTITY_CONFLICTS, STITCH_SECONDS, STITCHED, Bound
+from gateway.identity.fill import decided
+from gateway.identity.memory import Key, Memory, to_remember
+from gateway.identity.rules import Decision, Rules, names_in, observe, observe_on_cookie
+from gateway.identity.settings import StitchSettings
+from gateway.identity.sites import Sites
+from gateway.metrics import (
+    EVENTS_DUPLICATE,
+    IDENTITY_CONFLICTS,
+    IDENTITY_LATE,
+    REMEMBERED_COOKIES,
+    STITCH_SECONDS,
+    STITCHED,
+    STITCHED_FROM_MEMORY,
+    Bound,
+)
 from gateway.store import Store
 
 _PROBE = Decision("dropped", "probe")
 _REPEAT = Decision("dropped", "repeat")
+
+Positioned = Sequence[tuple[str, Record]]
 
 
 class Stitched(NamedTuple):
@@ -30,17 +44,32 @@ class Stitcher:
     """Decides on batches of records by the facts in the store. One batch at a time."""
 
     def __init__(
-        self, store: Store, sites: Mapping[str, StitchSettings], staying: Container[str] = ()
+        self,
+        store: Store,
+        sites: Mapping[str, StitchSettings],
+        staying: Collection[str] = (),
+        *,
+        remembered: int,
+        seconds: float,
+        clock: Clock,
     ) -> None:
-        """`staying` names the types that are no tracking events: they keep their lane and their body."""
+        """`staying` names the types that are no tracking events: they keep their lane and their body.
+
+        At most `remembered` cookies are kept in mind, each for so many `seconds`.
+        """
         self._store = store
-        self._sites = sites
+        self._settings = sites
         self._staying = staying
+        self._no_tracking = {LINK_MESSAGE, LOGOUT, *staying}
+        self._sites = Sites()
+        self._memory = Memory(remembered, seconds)
+        self._clock = clock
         self._stitched = Bound(STITCHED)
         self._repeats = Bound(EVENTS_DUPLICATE)
         self._conflicts = Bound(IDENTITY_CONFLICTS)
+        self._late = Bound(IDENTITY_LATE)
 
-    async def stitch(self, records: Sequence[tuple[str, Record]]) -> list[Stitched]:
+    async def stitch(self, records: Positioned) -> list[Stitched]:
         """Return what became of each record, in order; each comes with its position in the stream.
 
         What the batch shows is stored by then, and all of it counts for each of its records by event time: so
@@ -48,59 +77,162 @@ class Stitcher:
         Raises Unreachable with nothing stored, or all of it; the same batch may be stitched again.
         """
         with STITCH_SECONDS.time():
-            repeats, facts = await self._learn([entry for entry in records if entry[1].type != PROBE])
-            decisions = [
-                _PROBE
-                if record.type == PROBE
-                else _REPEAT
-                if position in repeats
-                else self._decide(record, facts)
-                for position, record in records
-            ]
+            batch = await self._learn(records)
             stitched = [
-                Stitched(_apply(record, decision), decision)
-                for decision, (_, record) in zip(decisions, records, strict=True)
+                Stitched(decided(record, decision), decision) for record, decision in batch.outcomes()
             ]
-        self._count(records, decisions)
+        self._count(batch)
         return stitched
 
-    async def _learn(self, records: Sequence[tuple[str, Record]]) -> tuple[set[str], dict[str, Facts]]:
-        """Store what the records show; return the positions of repeats, and the facts by site."""
+    def start_anew(self) -> None:
+        """Forget what is remembered: the partitions are no longer the same, others may have learned more."""
+        self._memory.clear()
+
+    async def _learn(self, records: Positioned) -> "_Batch":
+        """Store what the records show, and return them decided.
+
+        Whatever goes wrong on the way, nothing is remembered that was not stored.
+        """
+        now = self._clock.monotonic()
         async with self._store.transaction() as transaction:
             repeats = await callers.claim(transaction, records)
-            fresh = [record for position, record in records if position not in repeats]
-            facts = await links.read(transaction, links.question(fresh, self._staying))
-            for record in fresh:
-                observe(record, facts.setdefault(record.site, Facts()), self._sites[record.site])
-            await links.write(transaction, facts)
-        return repeats, facts
+            while True:
+                batch = _Batch([record for _, record in records])
+                self._screen(batch, [position in repeats for position, _ in records])
+                self._recall(batch, now)
+                asked = links.question(batch.sites, batch.undecided(), self._staying)
+                known = await links.read(transaction, asked, self._settings, self._sites.merged)
+                if await self._sites.are_current(transaction, known.epochs, batch.sites):
+                    break
+                self._memory.clear()
+            self._decide(batch, known.facts)
+            statements = [*links.writes(known.facts), *audit.writes(batch.entries)]
+            if statements:
+                await transaction.write(statements)
+        self._remember(batch, now)
+        return batch
 
-    def _decide(self, record: Record, facts: Mapping[str, Facts]) -> Decision:
-        tracking = record.type != LINK_MESSAGE and record.type not in self._staying
-        return decide(record, facts[record.site], self._sites[record.site], tracking)
+    def _screen(self, batch: "_Batch", are_repeats: Sequence[bool]) -> None:
+        """Decide on what needs no facts: probes, repeats, events of erased persons."""
+        for place, record in enumerate(batch.records):
+            if record.type == PROBE:
+                batch.decisions[place] = _PROBE
+            elif are_repeats[place]:
+                batch.decisions[place] = _REPEAT
+            elif self._sites.has_erased(record.site):
+                batch.records[place], decision = self._sites.screened(record, self._is_tracking(record))
+                if decision is not None:
+                    batch.decisions[place] = decision
 
-    def _count(self, records: Sequence[tuple[str, Record]], decisions: Sequence[Decision]) -> None:
+    def _recall(self, batch: "_Batch", now: float) -> None:
+        """Decide from memory, but where something new in the batch may matter."""
+        recalled: list[tuple[int, Decision, set[Key]]] = []
+        news = set[Key]()
+        for place, record in batch.places_undecided():
+            cookie = record.site, record.cookie or ""
+            known = self._memory.recall(cookie, now)
+            if known is not None and self._is_tracking(record):
+                decision = known.decide(record, self._settings[record.site].link_age_ms)
+                if decision is not None:
+                    recalled.append((place, decision, known.touches))
+                    continue
+            if record.type == LOGOUT or record.customer or record.email or record.phone:
+                news.add(cookie)
+                news.update((record.site, name) for name in names_in(record))
+        for place, decision, touches in recalled:
+            if news.isdisjoint(touches):
+                batch.decisions[place] = decision
+                batch.recalled += 1
+                if batch.records[place].customer:
+                    batch.sightings.append(place)
+
+    def _decide(self, batch: "_Batch", facts: Mapping[str, Facts]) -> None:
+        """Observe all of it, then decide on the rest by the facts."""
+        batch.asked = [place for place, _ in batch.places_undecided()]
+        seen_until = {cookie: facts[cookie[0]].seen_until(cookie[1]) for cookie in batch.cookies_asked()}
+        for place in batch.sightings:
+            observe_on_cookie(batch.records[place], facts[batch.records[place].site])
+        for place in batch.asked:
+            record = batch.records[place]
+            observe(record, facts[record.site], self._settings[record.site])
+        batch.rules = {site: Rules(known, self._settings[site]) for site, known in facts.items()}
+        for place in batch.asked:
+            record = batch.records[place]
+            rules = batch.rules[record.site]
+            decision = batch.decisions[place] = rules.decide(record, self._is_tracking(record))
+            last = seen_until.get(batch.cookie(place))
+            batch.entries += audit.entries_of(record, decision, rules, last, self._settings[record.site])
+
+    def _remember(self, batch: "_Batch", now: float) -> None:
+        """Take in what is stored now."""
+        for place in batch.asked:
+            record = batch.records[place]
+            names = batch.rules[record.site].touched(record)
+            self._memory.forget((record.site, name) for name in names)
+        for cookie in batch.cookies_asked():
+            known = to_remember(batch.rules[cookie[0]], cookie[1], self._settings[cookie[0]])
+            self._memory.remember(cookie, known, now)
+        for place in batch.sightings:
+            record = batch.records[place]
+            self._memory.extend(batch.cookie(place), record.occurred_at, self._settings[record.site])
+        REMEMBERED_COOKIES.set(len(self._memory))
+
+    def _is_tracking(self, record: Record) -> bool:
+        return record.type not in self._no_tracking
+
+    def _count(self, batch: "_Batch") -> None:
         """Fold the batch into the metrics, each label once."""
         outcomes = Counter(
             (record.site, decision.word, decision.reason, decision.conflict)
-            for (_, record), decision in zip(records, decisions, strict=True)
+            for record, decision in batch.outcomes()
         )
         for (site, word, reason, conflict), count in outcomes.items():
-            if word != "dropped":
-                self._stitched[site, word].inc(count)
-            elif reason == _REPEAT.reason:
+            if reason == _REPEAT.reason:
                 self._repeats[site, "stitch"].inc(count)
+            elif reason != _PROBE.reason:
+                self._stitched[site, word].inc(count)
             if conflict:
                 self._conflicts[site,].inc(count)
+        for entry in batch.entries:
+            if entry.word == audit.LATE:
+                self._late[entry.site,].inc()
+        STITCHED_FROM_MEMORY.inc(batch.recalled)
 
 
-def _apply(record: Record, decision: Decision) -> Record | None:
-    """Return the record as it goes on."""
-    if decision.word == "dropped":
-        return None
-    stitched = replace(record, decision=str(decision))
-    if decision.identity:
-        return with_identity(stitched, decision.identity)
-    if decision.cookie:
-        return with_cookie(stitched, decision.cookie)
-    return stitched
+class _Batch:
+    """Records on their way to a decision each."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+        self.decisions: dict[int, Decision] = {}
+        """By place."""
+        self.sites = {record.site for record in records if record.type != PROBE}
+        self.recalled = 0
+        """How many are decided from memory."""
+        self.sightings: list[int] = []
+        """Places of those among them that name the cookie's owner: that he was seen again is to be stored."""
+        self.asked: list[int] = []
+        """Places of those decided by the facts."""
+        self.rules: dict[str, Rules] = {}
+        self.entries: list[audit.Entry] = []
+
+    def outcomes(self) -> Iterator[tuple[Record, Decision]]:
+        """Yield each record with its decision."""
+        return ((record, self.decisions[place]) for place, record in enumerate(self.records))
+
+    def places_undecided(self) -> Iterator[tuple[int, Record]]:
+        """Yield the records without a decision, each with its place."""
+        return ((place, record) for place, record in enumerate(self.records) if place not in self.decisions)
+
+    def undecided(self) -> list[Record]:
+        """Return the records without a decision."""
+        return [record for _, record in self.places_undecided()]
+
+    def cookie(self, place: int) -> Key:
+        """Return the cookie of the record at that place; "" stands for none."""
+        record = self.records[place]
+        return record.site, record.cookie or ""
+
+    def cookies_asked(self) -> set[Key]:
+        """Return the cookies of the records that are decided by the facts."""
+        return {self.cookie(place) for place in self.asked if self.records[place].cookie}

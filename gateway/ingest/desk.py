@@ -45,7 +45,8 @@ class Desk:
         self.site = site
         self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
         """Of events, or None where the site may post as many as it likes."""
-        self._judge = Judge(self._catalogue, site.id, site.country, site.strict, site.blocked_ids)
+        ahead_ms = int(site.clock_tolerance_seconds * 1000)
+        self._judge = Judge(self._catalogue, site.id, site.country, site.strict, site.blocked_ids, ahead_ms)
 
     def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
         """Return one result per event, in order; accepted ones say where they will be durable.

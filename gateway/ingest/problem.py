@@ -30,6 +30,7 @@ _TITLES = {
     "too_fast": "The site posts too fast",
     "away": "A part of the gateway is away",
     "bad_request": "The request cannot be understood",
+    "change_refused": "The change makes no sense as things stand",
     "bad_patch": "The patch cannot be applied",
     "unreadable": "The record cannot be read",
 }

@@ -1,4 +1,4 @@
-"""One account at eSputnik: its contacts, and what each cookie did before anybody knew whose it was.
+"""One account at eSputnik: all that it holds, and what each cookie did before anybody knew whose it was.
 
 What joins what is told by docs page 29829152407 ("External ID") and 29339534465 ("Identification of
 contacts"): a visitor without a contact leaves cookie history only; an event that names a contact that exists
@@ -7,73 +7,59 @@ gives that contact the cookie and its history; CustomerData matches, it creates 
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from gateway.sandbox.identity import Body, Identity, channels, of_contact, of_tracker
+from gateway.sandbox.cards import HISTORY, Cards, Contact, Deed
+from gateway.sandbox.identity import Body, Identity, channels, elements, of_contact, of_tracker, text
 
-CONTACTS = 100_000
 VISITORS = 100_000
-HISTORY = 500
+ORDERS = 250_000
+EVENTS = 100_000
 """What is kept at most; the oldest goes first."""
 
 _CREATES_A_CONTACT = "PurchasedItems"  # CMS integration guide: "creates contact and order"
 
-Deed = dict[str, str | None]
-"""What somebody did: {"at", "event", "cookie"}."""
 
+@dataclass
+class Group:
+    """A segment of the type List, by contacts' ids."""
 
-def _history() -> deque[Deed]:
-    return deque(maxlen=HISTORY)
+    id: int
+    name: str
+    contacts: dict[int, None] = field(default_factory=dict)
 
 
 @dataclass
-class Contact:
-    """A contact card."""
+class Site:
+    """What was set up for the web site."""
 
-    id: int
-    customer: str = ""
-    fields: Body = field(default_factory=dict)
-    channels: list[Body] = field(default_factory=list)
-    cookies: list[str] = field(default_factory=list)
-    history: deque[Deed] = field(default_factory=_history)
-    deleted: bool = False
-
-    def card(self) -> Body:
-        """Return what `GET /v1/contact/{id}` tells."""
-        own = {"id": self.id, "externalCustomerId": self.customer} if self.customer else {"id": self.id}
-        return own | self.fields | {"channels": self.channels}
+    domains: dict[str, str] = field(default_factory=dict)
+    """siteId of each host."""
+    push_domains: dict[str, Body] = field(default_factory=dict)
+    """What was said of each host's worker."""
+    script_made: bool = False
 
 
 @dataclass
 class _Visitor:
     contact: int | None = None
-    history: deque[Deed] = field(default_factory=_history)
+    history: deque[Deed] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
 
 class Account:
-    """Contacts by every id, and visitors by cookie."""
+    """Contacts and visitors, and what came for them: orders, events, segments, unsubscribed addresses."""
 
     def __init__(self) -> None:
-        self._contacts: OrderedDict[int, Contact] = OrderedDict()
-        self._ids: dict[tuple[str, str], int] = {}
+        self.cards = Cards()
+        self.groups: dict[int, Group] = {}
+        self.orders: OrderedDict[str, Body] = OrderedDict()
+        self.events: deque[Body] = deque(maxlen=EVENTS)
+        self.required_params: dict[str, list[str]] = {}
+        """Parameters that events of a type must have, where their validation is switched on."""
+        self.refused: dict[str, str] = {}
+        """Why this account takes nothing of whoever has that identifier."""
+        self.unsubscribed: dict[str, None] = {}
         self._visitors: OrderedDict[str, _Visitor] = OrderedDict()
-        self._next_id = 1_000_001
-
-    def contacts(self) -> list[Contact]:
-        """Return all contacts, oldest first, deleted ones among them."""
-        return list(self._contacts.values())
-
-    def contact(self, contact_id: str) -> Contact | None:
-        """Return the contact with eSputnik's own id, unless it is deleted."""
-        return self.find(Identity(contact=contact_id))
-
-    def find(self, identity: Identity, deleted: bool = False) -> Contact | None:
-        """Return the contact that the strongest known identifier names."""
-        for key in identity.ids():
-            contact = self._contacts.get(self._ids.get(key, 0))
-            if contact is not None and (deleted or not contact.deleted):
-                return contact
-        return None
 
     def add(self, call: Body) -> Contact:
         """Create, update or restore a contact as `POST /v1/contact` does, and return it.
@@ -83,96 +69,121 @@ class Account:
         """
         identity = of_contact(call)
         sought = Identity(customer=identity.customer) if identity.customer else identity
-        contact = self.find(sought, deleted=bool(identity.customer)) or self._new()
-        contact.deleted = False
-        if identity.customer:
-            contact.customer = identity.customer
-        for channel in channels(call):
-            contact.channels = [c for c in contact.channels if c["type"] != channel["type"]] + [channel]
-        ours = ("id", "channels", "externalCustomerId")
-        contact.fields |= {name: value for name, value in call.items() if name not in ours}
-        self._index(contact, identity)
+        contact = self.cards.find(sought, deleted=bool(identity.customer)) or self.cards.new()
+        self.update(contact, call)
         return contact
 
-    def delete(self, customer: str, erase: bool) -> bool:
-        """Mark the contact as deleted, or with `erase` forget all of it; False where there is none."""
-        contact = self.find(Identity(customer=customer))
-        if contact is None:
-            return False
+    def update(self, contact: Contact, call: Body) -> None:
+        """Write what the call holds onto the card, which is restored by that; what it leaves out stays.
+
+        Segments are named by id or name. No page tells whether a missing one is made here, so none is.
+        """
+        contact.deleted = False
+        contact.customer = text(call.get("externalCustomerId")) or contact.customer
+        contact.take(channels(call))
+        apart = ("id", "channels", "externalCustomerId", "groups")
+        contact.fields |= {name: value for name, value in call.items() if name not in apart}
+        self.cards.touch(contact)
+        for named in elements(call.get("groups")):
+            for group in self.groups.values():
+                if isinstance(named, dict) and (
+                    text(named.get("id")) == str(group.id) or named.get("name") == group.name
+                ):
+                    group.contacts[contact.id] = None
+
+    def refusal(self, identity: Identity) -> str:
+        """Return why nothing of that person is taken, "" when it is."""
+        return next((self.refused[name] for name in identity if name in self.refused), "")
+
+    def delete(self, contact: Contact, erase: bool) -> None:
+        """Mark the contact as deleted, or with `erase` forget it and take its name from its orders.
+
+        CMS integration guide 1.4: erase removes all data and anonymises orders; without it the profile and
+        its links to orders stay, and it can be restored.
+        """
         contact.deleted = True
-        if erase:
-            self._forget(contact)
-        return True
+        if not erase:
+            return
+        for order in filter(None, map(self.orders.get, contact.orders)):
+            order["contact"] = None
+            for name in _PERSONAL & order.keys():
+                del order[name]
+        for group in self.groups.values():
+            group.contacts.pop(contact.id, None)
+        for event in self.events:
+            if event["contact"] == contact.id:
+                event |= {"contact": None, "keyValue": "", "params": {}}
+        for cookie in contact.cookies:
+            self._visitors.pop(cookie, None)
+        self.cards.forget(contact)
+
+    def group(self, name: str) -> Group:
+        """Return the segment of that name, made when it is missing."""
+        for group in self.groups.values():
+            if group.name == name:
+                return group
+        group = Group(len(self.groups) + 501, name)
+        self.groups[group.id] = group
+        return group
+
+    def raised(self, event: Body, contact: Contact | None, at: str) -> None:
+        """Write an event down, with the contact that it is about."""
+        self.events.append({"at": at, "contact": contact.id if contact else None} | event)
+        if contact is not None:
+            contact.remember({"at": at, "event": event["eventTypeKey"], "cookie": None})
 
     def track(self, event: str, message: Body, at: str) -> None:
         """Write down what a tracker message tells, and join its cookie to the contact that it names."""
         identity = of_tracker(message)
-        contact = self.find(identity)
+        contact = self.cards.find(identity)
         if contact is None and event == _CREATES_A_CONTACT and any(identity.ids()):
-            contact = self._new()
-            contact.customer = identity.customer
-            typed = (("email", identity.email), ("sms", identity.phone))
-            contact.channels = [{"type": kind, "value": value} for kind, value in typed if value]
-            self._index(contact, identity)
+            contact = self.create(identity)
         deed: Deed = {"at": at, "event": event, "cookie": identity.cookie or None}
         if identity.cookie:
             contact = self._join(identity.cookie, contact)
         if contact is not None:
-            contact.history.append(deed)
+            contact.remember(deed)
         elif identity.cookie:
             self._visitors[identity.cookie].history.append(deed)
 
+    def create(self, identity: Identity, **fields: Any) -> Contact:
+        """Return a new contact with those identifiers."""
+        contact = self.cards.new()
+        contact.customer = identity.customer
+        typed = (("email", identity.email), ("sms", identity.phone))
+        contact.channels = [{"type": kind, "value": value} for kind, value in typed if value]
+        contact.fields = {name: value for name, value in fields.items() if value}
+        self.cards.touch(contact)
+        return contact
+
     def person(self, identity: Identity) -> Body:
         """Return who that is as far as eSputnik knows: {"kind": contact, customer, …, "id": …}."""
-        contact = self.find(identity)
-        visitor = self._visitors.get(identity.cookie)
-        if (
-            contact is None
-            and visitor is not None
-            and visitor.contact is not None
-            and not any(identity.ids())
-        ):
-            contact = self._contacts.get(visitor.contact)
+        contact = self.cards.find(identity)
+        if contact is None and not any(identity.ids()):
+            contact = self.visitor(identity.cookie)
         if contact is not None:
             return {"kind": "contact", "id": str(contact.id), "customer": contact.customer or None}
         kind, value = next(identity.ids(), ("visitor", identity.cookie))
         return {"kind": kind, "id": value, "customer": identity.customer or None}
 
+    def visitor(self, cookie: str) -> Contact | None:
+        """Return whose the cookie is."""
+        visitor = self._visitors.get(cookie)
+        return None if visitor is None or visitor.contact is None else self.cards.get(visitor.contact)
+
+    def called(self, name: str) -> list[Contact]:
+        """Return the contacts, deleted or not, of which `name` is an id, an email, a phone or a cookie."""
+        kinds = ("contact", "customer", "email", "phone")
+        found = [contact for kind in kinds for contact in self.cards.owners((kind, name))]
+        found += filter(None, [self.visitor(name)])
+        return list({contact.id: contact for contact in found}.values())
+
     def names(self, name: str) -> set[str]:
-        """Return every identifier of the person that `name` is one of."""
+        """Return every identifier of the people of whom `name` is one."""
         found = {name}
-        visitor = self._visitors.get(name)
-        kinds: tuple[Literal["contact", "customer", "email", "phone"], ...] = (
-            "contact",
-            "customer",
-            "email",
-            "phone",
-        )
-        contacts = [self._contacts.get(self._ids.get((kind, name), 0)) for kind in kinds]
-        if visitor is not None and visitor.contact is not None:
-            contacts.append(self._contacts.get(visitor.contact))
-        for contact in filter(None, contacts):
+        for contact in self.called(name):
             found |= {str(contact.id), *contact.cookies} | of_contact(contact.card()).names()
         return found
-
-    def _new(self) -> Contact:
-        contact = Contact(self._next_id)
-        self._next_id += 1
-        self._contacts[contact.id] = contact
-        self._ids["contact", str(contact.id)] = contact.id
-        if len(self._contacts) > CONTACTS:
-            self._forget(next(iter(self._contacts.values())))
-        return contact
-
-    def _index(self, contact: Contact, identity: Identity) -> None:
-        for key in identity.ids():
-            self._ids[key] = contact.id
-
-    def _forget(self, contact: Contact) -> None:
-        del self._contacts[contact.id]
-        self._ids = {key: owner for key, owner in self._ids.items() if owner != contact.id}
-        for cookie in contact.cookies:
-            self._visitors.pop(cookie, None)
 
     def _join(self, cookie: str, contact: Contact | None) -> Contact | None:
         """Give the cookie and its history to the contact; return whose the cookie is by then."""
@@ -182,12 +193,23 @@ class Account:
         if contact is not None and visitor.contact != contact.id:
             visitor.contact = contact.id
             contact.cookies.append(cookie)
-            contact.history.extend(visitor.history)
+            contact.remember(*visitor.history)
             visitor.history.clear()
-        return self._contacts.get(visitor.contact) if visitor.contact is not None else None
+        return None if visitor.contact is None else self.cards.get(visitor.contact)
+
+
+_PERSONAL = frozenset(
+    {"externalCustomerId", "email", "phone", "firstName", "lastName", "deliveryAddress", "additionalInfo"}
+)
 
 
 def json_of(contact: Contact) -> dict[str, Any]:
     """Return all that is known of a contact, for `/_sandbox/contacts`."""
-    known = {"cookies": contact.cookies, "deleted": contact.deleted, "history": list(contact.history)}
+    known = {
+        "cookies": contact.cookies,
+        "orders": list(contact.orders),
+        "confirmed": contact.confirmed,
+        "deleted": contact.deleted,
+        "history": contact.history,
+    }
     return contact.card() | known

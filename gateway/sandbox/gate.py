@@ -10,13 +10,18 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gateway.sandbox.account import Account
+from gateway.sandbox.account import Account, Site
+from gateway.sandbox.answers import refusal
+from gateway.sandbox.catalog import Catalog
 from gateway.sandbox.faults import Fault, Faults
-from gateway.sandbox.identity import of_contact, of_tracker
+from gateway.sandbox.feeds import Feeds
+from gateway.sandbox.imports import Imports
 from gateway.sandbox.journal import Journal, Request, masked, now
 
 RATE = 200
 """Requests a second past which eSputnik answers 429 (docs.reteno.com/reference/addcontact-1)."""
+PRODUCT_RATE = 60
+"""Requests a minute that the Products and Markets API takes."""
 REPEAT_SECONDS = 60.0
 """An identical API request within this time is answered 409 (the same page)."""
 _REMEMBERED = 50_000
@@ -24,33 +29,52 @@ _REMEMBERED = 50_000
 Call = Callable[["State", Request], Awaitable[web.StreamResponse]]
 
 
+class Rate:
+    """At most `most` requests within `seconds`; any number where it is None."""
+
+    def __init__(self, most: int | None, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._times: deque[float] = deque()
+
+    def is_over(self) -> bool:
+        """Count a request; return whether it is one too many."""
+        if self._most is None:
+            return False
+        moment = time.monotonic()
+        while self._times and self._times[0] <= moment - self._seconds:
+            self._times.popleft()
+        if len(self._times) >= self._most:
+            return True
+        self._times.append(moment)
+        return False
+
+
 class State:
     """All that one stand-in remembers."""
 
-    def __init__(self, api_key: str, rate: int | None) -> None:
+    def __init__(self, api_key: str, rate: int | None, product_rate: int | None) -> None:
         self.api_key = api_key
-        self.rate = rate
+        self._rates = rate, product_rate
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: requests, contacts, faults, limits."""
         self.journal = Journal()
         self.account = Account()
+        self.imports = Imports()
+        self.site = Site()
+        self.catalog = Catalog()
+        self.feeds = Feeds()
+        self.activity: list[dict[str, Any]] = []
         self.faults = Faults()
-        self._times: deque[float] = deque()
+        self.rate = Rate(self._rates[0], 1)
+        self.product_rate = Rate(self._rates[1], 60)
         self._repeats: OrderedDict[bytes, float] = OrderedDict()
 
-    def is_too_fast(self) -> bool:
-        """Count a request; return whether there were too many of them within the last second."""
-        if self.rate is None:
-            return False
-        moment = time.monotonic()
-        while self._times and self._times[0] <= moment - 1:
-            self._times.popleft()
-        if len(self._times) >= self.rate:
-            return True
-        self._times.append(moment)
-        return False
+    def settle(self) -> None:
+        """Let the next import happen if it is due."""
+        self.imports.settle(self.account, now())
 
     def is_repeat(self, request: web.Request, body: bytes) -> bool:
         """Return whether the same method, path, query and body came within the last minute."""
@@ -85,12 +109,13 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
         answer: web.StreamResponse
         if fault is not None and not fault.taken and not fault.slow:
             answer = await _misbehave(http, fault)
-        elif state.is_too_fast():
+        elif state.rate.is_over():
             answer = refusal(429, "Too Many Requests", http.path)
         elif not repeats and http.method != "GET" and state.is_repeat(http, raw):
             answer = web.Response(status=409, text="Duplicated request")
         else:
             await asyncio.sleep(fault.slow if fault else 0)
+            state.settle()
             answer = await call(state, request)
             request.taken = answer.status < 300
             if fault is not None and fault.taken:
@@ -102,19 +127,19 @@ def gated(call: Call, *, repeats: bool) -> Callable[[web.Request], Awaitable[web
     return handle
 
 
-def refusal(status: int, error: str, path: str) -> web.Response:
-    """Return an error as eSputnik's Spring application words it: {status, error, path}."""
-    return web.json_response({"status": status, "error": error, "path": path}, status=status)
-
-
 def _written_down(http: web.Request, raw: bytes) -> Request:
     body = _parsed(raw)
-    names = set(http.query.values())
-    if isinstance(body, dict):
-        names |= of_tracker(body).names() | of_contact(body).names()
     query = dict(http.query)
     return Request(
-        now(), http.method, http.path, query, masked(http.raw_headers), body, len(raw) + 1000, names=names
+        now(),
+        http.method,
+        http.path,
+        query,
+        masked(http.raw_headers),
+        body,
+        len(raw) + 1000,
+        match=dict(http.match_info),
+        length=len(raw),
     )
 
 

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
+from gateway.sandbox.identity import people
+
 REQUESTS = 50_000
 BYTES = 256 * 2**20
 _SECRETS = frozenset({"authorization", "x-api-key", "es-token", "cookie", "proxy-authorization"})
@@ -26,11 +28,18 @@ class Request:
     size: int
     number: int = 0
     """Its place in the order of arrival, from 1."""
-    names: set[str] = field(default_factory=set)
-    """Identifiers of the person it names itself."""
     status: int | None = None
     taken: bool = False
     """Whether it took effect, as it also does where only the answer is lost."""
+    match: dict[str, str] = field(default_factory=dict)
+    """What its path holds where the route has a name in braces."""
+    length: int = 0
+    """Bytes of its body."""
+
+    def names(self) -> set[str]:
+        """Return every identifier of the people whom it names itself."""
+        held = (identity.names() for identity in people(self.body))
+        return set(self.query.values()).union(*held)
 
 
 class Journal:
@@ -63,7 +72,7 @@ class Journal:
         for request in islice(self._requests, max(0, known), None):
             if request.at < since or not fnmatchcase(request.path, path):
                 continue
-            if names is None or names & request.names:
+            if names is None or names & request.names():
                 yield request
 
 

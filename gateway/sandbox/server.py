@@ -6,8 +6,8 @@ from typing import Self
 
 from aiohttp import web
 
-from gateway.sandbox import api, control
-from gateway.sandbox.gate import RATE, STATE, State, gated
+from gateway.sandbox import api, arrived, control, site
+from gateway.sandbox.gate import PRODUCT_RATE, RATE, STATE, State, gated
 from gateway.sandbox.tracker import track
 
 _BODY_BYTES = 32 * 2**20
@@ -17,7 +17,8 @@ _STOP_SECONDS = 0.1
 class Sandbox:
     """A stand-in eSputnik; an async context manager that listens while it is open.
 
-    `port` 0 takes a free one; `rate` is how many requests it takes within a second, None any number.
+    `port` 0 takes a free one; `rate` is how many requests it takes within a second, `product_rate` how many
+    of the Products and Markets API within a minute, None any number.
     """
 
     def __init__(
@@ -26,12 +27,13 @@ class Sandbox:
         port: int = 0,
         api_key: str = "sandbox-key",
         rate: int | None = RATE,
+        product_rate: int | None = PRODUCT_RATE,
     ) -> None:
         self._host = host
         self._port = port
         app = web.Application(client_max_size=_BODY_BYTES)
-        app[STATE] = State(api_key, rate)
-        app.router.add_routes(api.routes() + control.routes())
+        app[STATE] = State(api_key, rate, product_rate)
+        app.router.add_routes(api.routes() + site.FILES + arrived.routes() + control.routes())
         for path in ("/api/v2", "/api/v2/"):
             app.router.add_post(path, gated(track, repeats=True))
         # A client that gives up ends its handler: a fault that hangs must not keep it for ever.

@@ -6,7 +6,8 @@ which also post a link message and their log to it. Its error bodies are documen
 
 from aiohttp import web
 
-from gateway.sandbox.gate import State, refusal
+from gateway.sandbox.answers import refusal
+from gateway.sandbox.gate import State
 from gateway.sandbox.journal import Request
 
 _LINK = "link"

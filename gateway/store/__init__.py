@@ -3,7 +3,7 @@
 One SQL text serves both. It is written as PostgreSQL reads it (`$1`); two things are said once, in `dialect`:
 
     FROM rows($1)            many rows in one parameter, made by `bulk`; each `value` is a JSON array
-    FOR UPDATE SKIP LOCKED   leaves out what another transaction holds (SQLite has only one writer)
+    FOR UPDATE SKIP LOCKED, FOR SHARE    are left out for SQLite, which has only one writer
 
 The numbered list of tables is `migrations`; a room that needs one adds a step there.
 """
@@ -11,11 +11,18 @@ The numbered list of tables is `migrations`; a room that needs one adds a step t
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 Argument = str | int | bytes | None
+
+
+class Statement(NamedTuple):
+    """A statement with the rows that `bulk` made, its only parameter `$1`."""
+
+    sql: str
+    rows: str
 
 
 class Row(Protocol):
@@ -42,6 +49,9 @@ class Transaction(Protocol):
 
         Rows that several processes write at once are sorted by key: none waits on another in a circle.
         """
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Run the statements, each on a table of its own, in one round trip. Raises Unreachable."""
 
 
 class Store(Protocol):

@@ -13,8 +13,8 @@ class Dialect:
     """What stands for `$1`."""
     rows: str
     """What stands for `rows($1)`: it unfolds the parameter that `bulk` made."""
-    skip_locked: str
-    """What stands for `FOR UPDATE SKIP LOCKED`."""
+    locks: bool
+    """Whether it knows `FOR UPDATE SKIP LOCKED` and `FOR SHARE`; with one writer there is nothing to lock."""
     key: str
     """Type of a text column compared code by code, whatever the database's language is."""
     bytes: str
@@ -28,7 +28,7 @@ class Dialect:
 SQLITE = Dialect(
     parameter=r"?\1",
     rows=r"json_each($\1)",
-    skip_locked="",
+    locks=False,
     key="text",
     bytes="blob",
     serial="integer PRIMARY KEY AUTOINCREMENT",
@@ -38,7 +38,7 @@ SQLITE = Dialect(
 POSTGRES = Dialect(
     parameter=r"$\1",
     rows=r"jsonb_array_elements($\1::jsonb)",
-    skip_locked="FOR UPDATE SKIP LOCKED",
+    locks=True,
     key='text COLLATE "C"',
     bytes="bytea",
     serial="bigserial PRIMARY KEY",
@@ -46,6 +46,7 @@ POSTGRES = Dialect(
 )
 
 _ROWS = re.compile(r"\brows\(\$(\d+)\)")
+_LOCK = re.compile(r"\bFOR (UPDATE SKIP LOCKED|SHARE)\b")
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -53,7 +54,7 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def statement(sql: str, dialect: Dialect) -> str:
     """Return the statement as that database reads it."""
     sql = _PARAMETER.sub(dialect.parameter, _ROWS.sub(dialect.rows, sql))
-    return sql.replace("FOR UPDATE SKIP LOCKED", dialect.skip_locked)
+    return sql if dialect.locks else _LOCK.sub("", sql)
 
 
 def table(sql: str, dialect: Dialect) -> str:

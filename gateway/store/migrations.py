@@ -60,6 +60,48 @@ STEPS = (
             "CREATE INDEX dead_letters_by_site ON dead_letters (site, last_at)",
         ),
     ),
+    Step(
+        # identity: contact keys pass on and retire, so every day on which a customer was seen with one
+        # counts; a link tells the type of the event that opened it.
+        "days on which customers were seen with contact keys; types of sightings",
+        (
+            "ALTER TABLE sightings ADD COLUMN type text NOT NULL DEFAULT ''",
+            "DROP INDEX sightings_by_owner",
+            # Covering: without statistics SQLite would rather read a whole site by its primary key.
+            "CREATE INDEX sightings_by_owner ON sightings (site, owner, cookie, at, event_id, type)",
+            """CREATE TABLE claims (
+                site {key} NOT NULL, contact {key} NOT NULL, owner {key} NOT NULL, day bigint NOT NULL,
+                at bigint NOT NULL, event_id {key} NOT NULL, type text NOT NULL,
+                PRIMARY KEY (site, contact, owner, day)) {clustered}""",
+            """INSERT INTO claims (site, contact, owner, day, at, event_id, type)
+                SELECT site, contact, owner, at / 86400000, at, event_id, '' FROM contact_keys""",
+            "DROP TABLE contact_keys",
+            "CREATE INDEX claims_by_owner ON claims (site, owner, at, contact, event_id, type)",
+        ),
+    ),
+    Step(
+        # identity: what operators have decided, and the trail of what changed links. `epoch` is raised by
+        # every such decision: no worker goes on with what it remembers. Tombstones hold keyed digests.
+        "operators' merges and erasures, and the audit trail of links",
+        (
+            """CREATE TABLE identity_sites (
+                site {key} NOT NULL PRIMARY KEY, epoch bigint NOT NULL, salt {bytes} NOT NULL) {clustered}""",
+            """CREATE TABLE merges (
+                site {key} NOT NULL, customer {key} NOT NULL, into_customer {key} NOT NULL,
+                at bigint NOT NULL, who text NOT NULL, reason text NOT NULL,
+                PRIMARY KEY (site, customer)) {clustered}""",
+            """CREATE TABLE tombstones (
+                site {key} NOT NULL, digest {key} NOT NULL, erased_at bigint NOT NULL,
+                PRIMARY KEY (site, digest)) {clustered}""",
+            """CREATE TABLE identity_audit (
+                site {key} NOT NULL, at bigint NOT NULL, event_id {key} NOT NULL, word {key} NOT NULL,
+                type text NOT NULL, reason text NOT NULL, person {key} NOT NULL, other {key} NOT NULL,
+                cookie {key} NOT NULL, who text NOT NULL,
+                PRIMARY KEY (site, event_id, word)) {clustered}""",
+            "CREATE INDEX identity_audit_by_person ON identity_audit (site, person, at)",
+            "CREATE INDEX identity_audit_by_cookie ON identity_audit (site, cookie, at)",
+        ),
+    ),
 )
 
 

@@ -5,6 +5,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from gateway.errors import ConfigError, Unreachable
-from gateway.store import Argument, Row
+from gateway.store import Argument, Row, Statement
 from gateway.store.dialect import POSTGRES, statement
 from gateway.store.migrations import migrate
 from gateway.tls import trusting
@@ -103,6 +104,12 @@ class PostgresTransaction:
         """Run one statement for each row of arguments."""
         await _answered(self._connection.executemany, statement(sql, POSTGRES), arguments)
 
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Run the statements as one."""
+        if statements:
+            sql = _as_one(tuple(sql for sql, _ in statements))
+            await _answered(self._connection.execute, sql, *(rows for _, rows in statements))
+
 
 async def open_postgres(url: str, ca_file: Path | None) -> PostgresStore:
     """Connect, and bring the tables up to date under an advisory lock."""
@@ -164,6 +171,19 @@ def _why_refused(problem: BaseException) -> str:
     if isinstance(problem.__cause__, _REFUSED):
         return "PostgreSQL does not take that user and password"
     return "is not the address of a PostgreSQL database (postgresql://user:password@host:port/name)"
+
+
+@lru_cache(maxsize=64)
+def _as_one(statements: tuple[str, ...]) -> str:
+    """Return one statement that does what several do: all but the last stand in its WITH.
+
+    They see one snapshot and run in no promised order, which is no matter where each has a table of its own.
+    """
+    numbered = [
+        statement(sql, POSTGRES).replace("$1", f"${number}") for number, sql in enumerate(statements, 1)
+    ]
+    steps = ", ".join(f"step{number} AS ({sql})" for number, sql in enumerate(numbered[:-1], 1))
+    return f"WITH {steps} {numbered[-1]}" if steps else numbered[-1]
 
 
 async def _answered(ask: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:

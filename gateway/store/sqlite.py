@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from gateway.errors import Unreachable
 from gateway.lock import Lock
-from gateway.store import Argument, Row
+from gateway.store import Argument, Row, Statement
 from gateway.store.dialect import SQLITE, statement
 from gateway.store.migrations import migrate
 
@@ -71,6 +71,11 @@ class SqliteStore:
         """Run one statement for each row of arguments; in the store's thread."""
         self._connection.executemany(statement(sql, SQLITE), arguments)
 
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Run the statements one after another; in the store's thread."""
+        for sql, rows in statements:
+            self._connection.execute(statement(sql, SQLITE), (rows,))
+
     async def close(self) -> None:
         """Close the file once the running statement has ended."""
         await self.run(self._disconnect)
@@ -115,6 +120,10 @@ class SqliteTransaction:
         """Run one statement for each row of arguments."""
         rows = list(arguments)
         await self._store.run(lambda: self._store.executemany(sql, rows))
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Run the statements in one visit to the store's thread."""
+        await self._store.run(lambda: self._store.write(statements))
 
 
 async def open_sqlite(path: str) -> SqliteStore:

@@ -7,7 +7,7 @@ from gateway.identifiers import text_of
 from gateway.validation.finding import Finding
 from gateway.validation.forms import ALIASES, is_unknown
 from gateway.validation.repair import warn
-from gateway.validation.times import AHEAD, EARLIEST, event_time
+from gateway.validation.times import EARLIEST, event_time
 from gateway.validation.values import written_anew
 
 _NOT_FOUND = {"404": "NotFound"}
@@ -66,8 +66,8 @@ def mend_site(info: Info, site_id: str, findings: list[Finding]) -> bool:
     return text == site_id
 
 
-def mend_time(info: Info, sent_at: int | None, now_ms: int, findings: list[Finding]) -> int:
-    """Return when it happened, by our clock: epoch milliseconds from 2000 to five minutes ahead of `now_ms`.
+def mend_time(info: Info, sent_at: int | None, now_ms: int, ahead_ms: int, findings: list[Finding]) -> int:
+    """Return when it happened, by our clock: epoch milliseconds from 2000 to `ahead_ms` after `now_ms`.
 
     `sent_at` is the time of sending by the sender's clock, which then counts as `now_ms`.
     """
@@ -76,8 +76,8 @@ def mend_time(info: Info, sent_at: int | None, now_ms: int, findings: list[Findi
         moment += now_ms - sent_at
     if moment < EARLIEST:
         moment, code = now_ms, "datetime_replaced"
-    elif moment > now_ms + AHEAD:
-        moment, code = now_ms + AHEAD, "datetime_in_future"
+    elif moment > now_ms + ahead_ms:
+        moment, code = now_ms + ahead_ms, "datetime_in_future"
     if code is not None:
         warn(findings, "/GeneralInfo/datetime", code)
     info["datetime"] = moment

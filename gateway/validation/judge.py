@@ -25,7 +25,6 @@ from gateway.validation.identity import PLACES, Identity, Screening
 from gateway.validation.places import placed_as_posted
 from gateway.validation.plugins import is_link_message
 from gateway.validation.repair import warn
-from gateway.validation.times import AHEAD
 
 Event = dict[str, Any]
 
@@ -45,7 +44,7 @@ class Accepted:
     email: str | None
     phone: str | None
     occurred_at: int
-    """Epoch milliseconds, corrected for the sender's clock where it told it; at most five minutes ahead."""
+    """Epoch milliseconds, corrected for the sender's clock where it told it; hardly ahead of ours."""
     warnings: Sequence[Finding]
 
 
@@ -64,16 +63,23 @@ class Judge:
     """Judges the events of one site; the same event at the same time has the same verdict, always.
 
     `blocked` are the site's own values that name nobody; `country` (ISO 3166) is that of phones without a
-    code; a `strict` site refuses what would be a warning.
+    code; a `strict` site refuses what would be a warning. A time may lie `ahead_ms` ahead: clocks differ.
     """
 
     def __init__(
-        self, catalogue: Catalogue, site_id: str, country: str, strict: bool, blocked: frozenset[str]
+        self,
+        catalogue: Catalogue,
+        site_id: str,
+        country: str,
+        strict: bool,
+        blocked: frozenset[str],
+        ahead_ms: int,
     ) -> None:
         self._catalogue = catalogue
         self._site_id = site_id
         self._country = country
         self._strict = strict
+        self._ahead_ms = ahead_ms
         self._blocked = identifiers.blocked_values(blocked)
         self._screening = Screening(country, self._blocked)
         self._fits = {name: catalogue.contract(name).is_valid for name in catalogue.events}
@@ -101,7 +107,11 @@ class Judge:
         except (KeyError, TypeError):  # not in an event's shape
             return None
         occurred_at = info["datetime"]
-        if info["siteId"] != self._site_id or type(occurred_at) is not int or occurred_at > now_ms + AHEAD:
+        if (
+            info["siteId"] != self._site_id
+            or type(occurred_at) is not int
+            or occurred_at > now_ms + self._ahead_ms
+        ):
             return None
         identity = self._identity_as_it_stands(info)
         if identity is None or "sent_at" in event:
@@ -148,7 +158,7 @@ class Judge:
             return Refused(name or UNKNOWN, "wrong_site", [messages.WRONG_SITE])
         if name is None:
             return self._nameless(info, content)
-        occurred_at = mend_time(info, envelope.sent_at, now_ms, findings)
+        occurred_at = mend_time(info, envelope.sent_at, now_ms, self._ahead_ms, findings)
         content = rest_form(name, content)
         if name == "CustomerData":
             for member in lift_identity(info, content):

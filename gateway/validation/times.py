@@ -9,9 +9,6 @@ EARLIEST = 946_684_800_000
 LATEST = 4_102_444_800_000
 """2100-01-01."""
 
-AHEAD = 5 * 60 * 1000
-"""How far a time may lie ahead of ours, since senders' clocks differ."""
-
 _NUMBER = re.compile(r"[0-9]{9,20}(\.[0-9]{1,9})?")
 _PER_MILLISECOND = (1, 1_000, 1_000_000)
 

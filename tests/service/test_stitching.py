@@ -11,13 +11,14 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConfigError, NotDurable, Unreachable
 from gateway.event import PROBE, Record
-from gateway.identity.rules import StitchSettings
 from gateway.identity.stitcher import Stitcher
 from gateway.stitching import GROUP, Stitching
 from gateway.stream import Backlog, Entry, Mark, Stream, Taken
+from tests.contracts.shop import SETTINGS as SHOP_SETTINGS
+from tests.contracts.shop import stitcher
 from tests.service.tracker import Parts, opened, record, until
 
-SETTINGS = StitchSettings(link_age_ms=1000)
+SETTINGS = replace(SHOP_SETTINGS, link_age_ms=1000)
 
 
 class Wire:
@@ -65,7 +66,7 @@ class Stage:
         self.sites = sites
 
     def stitcher(self) -> Stitcher:
-        return Stitcher(self.parts.store, dict.fromkeys(self.sites, SETTINGS))
+        return stitcher(self.parts.store, self.sites, SETTINGS)
 
     async def post(self, *records: Record) -> None:
         await self.events.append([Entry(one.lane, one.encode()) for one in records])

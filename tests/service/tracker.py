@@ -178,7 +178,9 @@ class Parts:
         ) as client:
             clock = SystemClock()
             dead_letters = DeadLetters(self.store, clock)
-            deliverer = Deliverer(stream, tracked, settings, client, dead_letters, clock)
+            deliverer = Deliverer(
+                stream, tracked, settings, client, dead_letters, clock, lambda record: False
+            )
             task = asyncio.create_task(deliverer.run())
             try:
                 yield deliverer

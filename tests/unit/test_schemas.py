@@ -25,11 +25,11 @@ EVENTS = {
     "StatusCartPage",
     "PurchasedItems",
 }
-EVENTS |= {"CustomerData", "SearchRequest", "AddToWishlist", "NotFound", "ProductImpression"}
+EVENTS |= {"CustomerData", "Logout", "SearchRequest", "AddToWishlist", "NotFound", "ProductImpression"}
 
 
 def judge(strict: bool = False) -> Judge:
-    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset())
+    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset(), 300_000)
 
 
 def examples(kind: str):

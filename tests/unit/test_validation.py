@@ -12,11 +12,12 @@ NOW = 1_790_000_000_000
 MINUTE = 60_000
 SC = "6b1f9a52-1c3d-4e0f-9a77-2f4f0d0a9c11"
 GUID = "4c2d6f0e-8a8e-4d0b-9c55-0f4d9f3f1a20"
+AHEAD = 5 * 60 * 1000
 CATALOGUE = Catalogue()
 
 
 def judge(event, strict=False, blocked=()):
-    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset(blocked)).judge(event, NOW)
+    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset(blocked), AHEAD).judge(event, NOW)
 
 
 def event(name="MainPage", block=None, /, **info):

@@ -3,9 +3,9 @@
 import pytest
 
 from gateway.validation import Accepted, Refused
-from gateway.validation.times import AHEAD, milliseconds
+from gateway.validation.times import milliseconds
 from gateway.validation.values import DROP, flag, number, price, tag, text
-from tests.unit.test_validation import GUID, NOW, SC, cart, codes, event, judge
+from tests.unit.test_validation import AHEAD, GUID, NOW, SC, cart, codes, event, judge
 
 HOUR = 3_600_000
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.config import StreamSettings
+from gateway.clock import SystemClock
+from gateway.config import Site, StreamSettings
 from gateway.console.letters import Choice, letters
 from gateway.errors import ConfigError
 from gateway.event import Record
-from gateway.identity.rules import StitchSettings
+from gateway.identity.settings import settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.sandbox import Sandbox
 from gateway.store import open_store
@@ -80,7 +81,8 @@ async def test_links_of_the_version_before_are_known(
     body = b'{"GeneralInfo":{"eventName":"PageView","cookies":{"sc":"c-1"}},"PageView":{}}'
     lane = "shop/cookie/c-1"
     record = Record("e-1", "shop", "PageView", lane, "c-1", None, None, None, later, later, body)
-    stitcher = Stitcher(store, {"shop": StitchSettings(link_age_ms=30 * DAY_MS)})
+    sites = {"shop": settings_of(Site(id="shop", tracker="open"))}
+    stitcher = Stitcher(store, sites, remembered=0, seconds=60, clock=SystemClock())
     (stitched,) = await stitcher.stitch([("0:9", record)])
     assert stitched.record is not None
     assert (stitched.record.customer, stitched.record.email) == ("42", "olena@example.com")

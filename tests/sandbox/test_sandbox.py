@@ -1,67 +1,16 @@
 """The stand-in eSputnik holds to what eSputnik documents; each claim names its source."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import encode_basic_auth
 
-from gateway.sandbox import Sandbox
+from gateway.sandbox import arrived, control
 from gateway.sandbox.journal import Journal, Request
-
-KEY = encode_basic_auth("any user", "sandbox-key")
-OLENA = {
-    "externalCustomerId": "42",
-    "firstName": "Олена",
-    "channels": [
-        {"type": "email", "value": "Olena@example.com"},
-        {"type": "sms", "value": "+38 050 123 45 67"},
-    ],
-}
-
-
-class Account:
-    """What a test asks of one stand-in."""
-
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self.url = url
-        self.http = http
-
-    async def track(self, event: str, cookie: str | None = None, block: Any = None, **info: Any) -> int:
-        general: dict[str, Any] = {"eventName": event, "siteId": "shop", **info}
-        if cookie:
-            general["cookies"] = {"sc": cookie}
-        message = {"GeneralInfo": general} if block is None else {"GeneralInfo": general, event: block}
-        async with self.http.post(f"{self.url}/api/v2", json=message) as answer:
-            return answer.status
-
-    async def call(self, method: str, path: str, body: Any = None, auth: str | None = KEY) -> tuple[int, Any]:
-        headers = {"Authorization": auth} if auth else {}
-        async with self.http.request(method, self.url + path, json=body, headers=headers) as answer:
-            is_json = answer.content_type == "application/json"
-            return answer.status, await (answer.json() if is_json else answer.text())
-
-    async def contact(self, call: Any, path: str = "/api/v1/contact") -> tuple[int, Any]:
-        return await self.call("POST", path, call)
-
-    async def contacts(self) -> list[dict[str, Any]]:
-        _, answer = await self.call("GET", "/_sandbox/contacts")
-        return answer["contacts"]
-
-    async def requests(self, **query: str) -> list[dict[str, Any]]:
-        async with self.http.get(f"{self.url}/_sandbox/requests", params=query) as answer:
-            return (await answer.json())["requests"]
-
-    async def faults(self, *orders: Any) -> int:
-        return (await self.call("POST", "/_sandbox/faults", list(orders)))[0]
-
-
-@pytest.fixture
-async def account() -> AsyncIterator[Account]:
-    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
-        yield Account(sandbox.url, http)
+from tests.sandbox.conftest import OLENA, Account, person
 
 
 async def test_the_tracker_takes_one_event_without_a_key_and_ignores_one(account: Account):
@@ -309,6 +258,25 @@ async def test_an_order_that_makes_no_sense_is_refused_by_name_and_changes_nothi
     assert left == {"faults": [{"path": "*", "status": 500, "times": 1}]}
 
 
+@pytest.mark.parametrize(
+    ("path", "order", "field"),
+    [
+        ("groups", {"title": "VIP"}, "/name"),
+        ("groups", [], "/name"),
+        ("feeds", {"url": "http://x.ua"}, "/language"),
+        ("event-types", {"cartLeft": [1]}, "object of lists"),
+        ("activity", {"rows": []}, "activityDateTime"),
+        ("refused", {"o@x.ua": 1}, "object of texts"),
+        ("imports", {"seconds": "1"}, "/seconds"),
+        ("imports", {"move": "DONE"}, "/move"),
+    ],
+)
+async def test_what_it_is_told_and_cannot_use_is_refused_by_name(account: Account, path, order, field):
+    status, answer = await account.call("POST", f"/_sandbox/{path}", order)
+    assert status == 400
+    assert field in answer["error"]
+
+
 async def test_what_is_no_json_is_kept_as_it_came(account: Account):
     async with account.http.post(f"{account.url}/api/v2", data=b"\xff{") as answer:
         assert answer.status == 400
@@ -332,3 +300,39 @@ def test_the_journal_forgets_the_oldest_past_its_bounds():
     assert [r.path for r in journal.find()] == ["/2", "/3", "/4"]
     journal.add(request("/large", 99))
     assert [r.path for r in journal.find()] == ["/4", "/large"]
+
+
+def test_the_page_about_it_names_every_path_of_its_own():
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    routes = arrived.routes() + control.routes()
+    named = set(re.findall(r"^\| `(/\S*)` \| ([A-Z, ]+) \|", page, re.MULTILINE))
+    assert {(path, verb) for path, verbs in named for verb in verbs.split(", ")} == {
+        (route.path, route.method) for route in routes
+    }
+
+
+async def test_people_that_are_refused_fail_alone_in_batches(account: Account):
+    await account.call("POST", "/_sandbox/refused", {"olena@example.com": "Email is in the stop list"})
+    assert await account.contact(OLENA) == (400, "Email is in the stop list")
+    answer = await account.bulk(OLENA, person("77", "t@x.ua"), dedupeOn="email")
+    assert answer["failedContacts"]["errorMessage"] == "Email is in the stop list"
+    order = {"externalOrderId": "1", "totalCost": 5, "status": "DELIVERED", "date": "2026-05-14T10:11:10"}
+    orders = [order | {"email": "Olena@example.com"}, order | {"externalOrderId": "2", "email": "t@x.ua"}]
+    _, answer = await account.call("POST", "/v1/orders", {"orders": orders})
+    assert answer["failedOrders"] == {"externalOrderId": "1", "errorMessage": "Email is in the stop list"}
+    assert [one["externalCustomerId"] for one in await account.contacts()] == ["77"]
+
+
+async def test_counts_follow_what_arrives_and_contacts_are_chosen_by_any_name(account: Account):
+    await account.contact(OLENA)
+    await account.track("PageView", "c-1", externalCustomerId=42)
+    await account.imports(seconds=None)
+    await account.call("POST", "/v1/contacts", {"contacts": [person("77", "t@x.ua")]})
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (1, 1)
+    await account.imports(move="FINISHED")
+    _, counts = await account.call("GET", "/_sandbox/counts")
+    assert (counts["contacts"], counts["imports_waiting"]) == (2, 0)
+    for name in ("42", "c-1", "olena@example.com", "380501234567"):
+        _, found = await account.call("GET", f"/_sandbox/contacts?person={name}")
+        assert [one["externalCustomerId"] for one in found["contacts"]] == ["42"]

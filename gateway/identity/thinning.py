@@ -1,0 +1,99 @@
+"""Thinning: sightings that no link needs any more go, so that the tables grow with links and not with events.
+
+Behind the link age nothing can come in between any more (rule 10). There, of one owner's sightings in a row
+only those that begin or end the row within a span are needed: every link starts, ends and closes as before.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.errors import Unreachable
+from gateway.identity.facts import CUSTOMER
+from gateway.identity.settings import StitchSettings
+from gateway.store import Store, bulk
+
+ROWS = 2000
+"""Rows that one step looks at."""
+STEP_SECONDS = 5.0
+SPANS = 3
+"""Spans within a link age: the last sighting that is kept is never further back than one of them."""
+
+_DAY_MS = 24 * 3600 * 1000
+_NEXT = """
+    SELECT cookie, at, event_id, owner FROM sightings
+    WHERE site = $1 AND (cookie, at, event_id) >= ($2, CAST($3 AS bigint), $4)
+    ORDER BY cookie, at, event_id LIMIT $5
+"""
+_DELETE = """
+    DELETE FROM sightings WHERE (site, cookie, at, event_id, owner) IN (
+        SELECT value->>0, value->>1, CAST(value->>2 AS bigint), value->>3, value->>4 FROM rows($1))
+"""
+
+_log = structlog.get_logger()
+
+
+class Place(NamedTuple):
+    """One sighting as it stands in the table, in the table's order."""
+
+    cookie: str
+    at: int
+    event: str
+    owner: str
+
+
+def needless(rows: Sequence[Place], before: int, span_ms: int) -> Iterator[Place]:
+    """Yield the sightings that no link needs: amid one customer's in a row, all within one span, all old.
+
+    Only customers': whom a contact key stands for may change from one sighting to the next.
+    """
+    for last, row, after in zip(rows, rows[1:], rows[2:], strict=False):
+        if (
+            last.cookie == row.cookie == after.cookie
+            and last.owner == row.owner == after.owner
+            and row.owner.startswith(CUSTOMER)
+            and after.at < before
+            and last.at // span_ms == row.at // span_ms == after.at // span_ms
+        ):
+            yield row
+
+
+class Thinning:
+    """Goes through the sightings of all sites, a step at a time, and begins again at the end."""
+
+    def __init__(self, store: Store, sites: Mapping[str, StitchSettings], clock: Clock) -> None:
+        self._store = store
+        self._settings = sites
+        self._clock = clock
+        self._sites = sorted(sites)
+        self._from = Place("", 0, "", "")
+
+    async def run(self) -> None:
+        """Take a step every few seconds, until cancelled."""
+        while True:
+            await self._clock.sleep(STEP_SECONDS)
+            try:
+                await self.step()
+            except Unreachable as problem:
+                _log.info("thinning_waits", reason=str(problem))
+
+    async def step(self) -> int:
+        """Look at the next rows and remove what is needless; return how many. Raises Unreachable."""
+        site = self._sites[0]
+        settings = self._settings[site]
+        async with self._store.transaction() as transaction:
+            found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS)
+            rows = [Place(*row) for row in found]
+            before = self._clock.now_ms() - settings.link_age_ms - _DAY_MS
+            gone = [(site, *row) for row in needless(rows, before, max(1, settings.link_age_ms // SPANS))]
+            if gone:
+                await transaction.execute(_DELETE, bulk(gone))
+        if len(rows) < ROWS:
+            self._sites = [*self._sites[1:], site]
+            self._from = Place("", 0, "", "")
+        else:
+            # Two back: the last but one has not been looked at between its neighbours.
+            self._from = rows[-2]
+        return len(gone)
