@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway import metrics
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
+from gateway.console.openapi import operator_paths
 from gateway.console.routes import Console
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
@@ -143,7 +144,8 @@ class Gateway:
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
-        self._routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others)
+        contract = operator_paths() if self._console else {}
+        self._routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, contract)
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())

@@ -3,6 +3,7 @@
 import traceback
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -44,8 +45,9 @@ class Routes:
         readiness: Readiness,
         clock: Clock,
         others: Sequence[Route] = (),
+        contract: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`others` are routes of other rooms, to be answered as these are."""
+        """`others` are routes of other rooms, answered as these are; `contract` has their path items."""
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
         self._room = Room(config.limits.in_flight_bytes)
@@ -56,7 +58,7 @@ class Routes:
         self._readiness = readiness
         self._clock = clock
         self._others = others
-        self._openapi = orjson.dumps(openapi(catalogue), option=orjson.OPT_INDENT_2)
+        self._openapi = orjson.dumps(openapi(catalogue, contract), option=orjson.OPT_INDENT_2)
 
     def change(self, config: Config) -> None:
         """Take over keys and settings of the same sites, for every request whose key is not yet looked at."""
