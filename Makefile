@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint format bench chaos fuzz attacks clean
+.PHONY: help install demo test nightly lint format bench bench-identity chaos fuzz attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -20,6 +20,9 @@ demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 
 test: $(STAMP) ## every test, on a real Kafka and a real PostgreSQL that it starts and stops itself
 	$(BIN)/pytest
+
+nightly: $(STAMP) ## identity on 20 000 generated histories each instead of 500; takes hours
+	$(BIN)/pytest --hypothesis-profile nightly -rP tests/contracts/test_oracle.py tests/contracts/test_identity_properties.py
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check .

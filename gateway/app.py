@@ -72,6 +72,7 @@ class Gateway:
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
         self._stitching: Stitching | None = None
+        self._stitcher: Stitcher | None = None
         self._stitch_settings: dict[str, StitchSettings] = {}
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
@@ -112,19 +113,19 @@ class Gateway:
         _calm_the_collector()
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
-        settings = self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
+        self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
         links = self._config.links
-        stitcher = Stitcher(
+        self._stitcher = Stitcher(
             store,
-            settings,
+            self._stitch_settings,
             remembered=links.remembered,
             seconds=links.remembered_seconds,
             clock=self._clock,
         )
-        self._stitching = Stitching(events, stitcher, sites, self._clock)
+        self._stitching = Stitching(events, self._stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
-        self._watch(Thinning(store, settings, self._clock).run())
+        self._watch(Thinning(store, self._stitch_settings, self._clock).run())
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
@@ -189,6 +190,8 @@ class Gateway:
                 self._stitch_settings[site.id] = settings_of(site)
             if site.id in self._deliverers:
                 self._deliverers[site.id].change(site)
+        if self._stitcher is not None:
+            self._stitcher.start_anew()
         return places
 
     async def failed(self) -> None:

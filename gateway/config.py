@@ -175,13 +175,13 @@ class Links(Section):
     secret_files = ("url",)
 
     url: SecretStr = SecretStr("sqlite:data/links.db")
-    """A PostgreSQL on another machine has to show a valid certificate, unless `?sslmode=` says otherwise."""
-    ca_file: Path | None = None
-    """PostgreSQL: the authorities to trust instead of the system's; with it TLS is a must on any host."""
     remembered: int = Field(100_000, ge=0)
     """Cookies that one stitching process keeps in mind, at some 1.5 KB each; 0 always asks the database."""
     remembered_seconds: float = Field(60, gt=0)
     """For how long: what other processes learn of a customer is seen after that time at the latest."""
+    """A PostgreSQL on another machine has to show a valid certificate, unless `?sslmode=` says otherwise."""
+    ca_file: Path | None = None
+    """PostgreSQL: the authorities to trust instead of the system's; with it TLS is a must on any host."""
 
     @field_validator("url")
     @classmethod

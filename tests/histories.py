@@ -82,21 +82,24 @@ _SCENES = (
     # a visitor and his customer on one cookie: silence, logout, what lies before the login
     _scene(TIGHT, ("C",), (*_MAYBE, "A"), (None, *_MAYBE, "one@x.ua"), kinds=_LOGOUTS),
     # one customer everywhere: his cookies retire
-    _scene(TIGHT, _FEW, (None, "A"), (*_MAYBE, "one@x.ua")),
-    # the same with many names, and more cookies than are his at once
+    _scene(TIGHT, (None, *_FEW * 2), (None, "A", "A"), (*_MAYBE, "one@x.ua")),
+    # a guest everywhere: his never do
+    _scene(TIGHT, _FEW, (None,), ("one@x.ua",)),
+    # one customer with many names, and more cookies than are his at once
     _scene(ROOMY, (*["C"] * 4, *COOKIES), (None, *"AAB"), (*_MAYBE, *EMAILS)),
     # anybody on one cookie or two: owners change, and at last the cookie is shared
     _scene(
         TIGHT, (*["C"] * 6, "D", None), (*_MAYBE, *CUSTOMERS), (None, *_MAYBE, *EMAILS[:2]), kinds=_LOGOUTS
     ),
     # a family and its contact keys: claimed, set aside, retired, passed on
-    _scene(TIGHT, (None, "C"), (None, *"AAB"), (None, *EMAILS), (None, *PHONES), ("CustomerData",)),
+    _scene(TIGHT, (None, "C"), (None, *"AAB"), EMAILS, kinds=("CustomerData",)),
+    _scene(TIGHT, (None, "C"), (None, *"AB"), (None, "one@x.ua"), PHONES, ("CustomerData",)),
     # all of it
     _scene(TIGHT, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), (*_MAYBE, *PHONES), _LOGOUTS),
     _scene(ROOMY, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), kinds=_LOGOUTS),
 )
 _LANDMARKS = (0, 0, HOUR, DAY - HOUR, DAY, DAY + HOUR, 2 * DAY, AGE, AGE + DAY, 2 * AGE)
-_TIMES = [landmark + around for landmark in _LANDMARKS for around in (0, 1, 2, -1, -2)]
+_TIMES = [landmark + around for landmark in _LANDMARKS for around in (0, 0, 0, 0, 1, -1)]
 _DELAYS = (*[0] * 9, 5, DAY, AGE, AGE + 1)
 _WHEN = list(product(_TIMES, _DELAYS))
 _BETWEEN: list[Step | None] = [

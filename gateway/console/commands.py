@@ -144,6 +144,11 @@ def run(path: Path | None, url: str, ask: Callable[[ConsoleClient], Awaitable[No
     asyncio.run(main())
 
 
+def screen() -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for a file."""
+    return Console(width=None if Console().is_terminal else 150)
+
+
 def _operator_key(config: Config) -> str:
     """Return a key to present: of the environment, else the first that the configuration does not hash."""
     configured = [key.get_secret_value() for key in config.operator.keys]
@@ -151,11 +156,6 @@ def _operator_key(config: Config) -> str:
         if key and not is_hashed(key):
             return key
     raise ConfigError([f"operator.keys: all are hashed; put the key itself into {KEY_VARIABLE}"])
-
-
-def screen() -> Console:
-    """Return where tables go: as wide as the terminal, or wide enough for a file."""
-    return Console(width=None if Console().is_terminal else 150)
 
 
 def _print(content: Any) -> None:

@@ -83,7 +83,7 @@ class People:
         self._clock = clock
 
     def change(self, config: Config) -> None:
-        """Answer by the sites' present settings from now on."""
+        """Take over what is said of sites."""
         self._sites = {site.id: site for site in config.sites}
 
     def routes(self) -> list[Route]:

@@ -71,7 +71,7 @@ class Console:
         self._sites = sites
 
     def change(self, config: Config) -> None:
-        """Take over the operator's keys and the sites' settings."""
+        """Take over the operator's keys, and what is said of sites."""
         self._keys = Keys({_OPERATOR: config.operator.keys})
         self._people.change(config)
 

@@ -59,6 +59,7 @@ class Deliverer:
         self._share = 0.0
         self._is_erased = erased
         self._erased = metrics.ERASED.labels(site.id)
+        self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
         self._sender = Sender(site, settings, client, gates, dead_letters, clock)
@@ -157,11 +158,17 @@ class Deliverer:
             _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
 
     async def _deliver(self, pending: Pending) -> Aside | None:
-        """Deliver, and leave out the copies of what this process is done with: they share its lane."""
+        """Deliver, and leave out the copies of what this process is done with: they share its lane.
+
+        What is left out takes nothing of the pace.
+        """
         if self._recent.knows(pending.key, self._clock.now_ms()):
+            self._copies.inc()
+            self._gates.give_back()
             return None
         if isinstance(pending.content, Record) and self._is_erased(pending.content):
             self._erased.inc()
+            self._gates.give_back()
             return None
         aside = await self._sender.deliver(pending)
         if aside is None:

@@ -54,6 +54,10 @@ class Gates:
         while (wait := self._pace.take(self._clock.monotonic())) > 0:
             await self._clock.sleep(min(wait, _LOOK_SECONDS))
 
+    def give_back(self) -> None:
+        """Undo a `turn` in which nothing was asked."""
+        self._pace.give_back()
+
     def enter(self, endpoint: Endpoint) -> float:
         """Return 0 to let a request through, whose outcome `learn` is then told; else the seconds to wait.
 

@@ -19,9 +19,9 @@ Key = tuple[str, str]
 
 # $1 sites; $2 cookies of the batch, each with its earliest event; $3 names for whom a cookie is wanted;
 # $4 every name in the batch; $5 time of the earliest event, $6 the link age before it; $7 the smallest limit
-# of cookies; $8 the width of the spans within which one owner's sightings in a row are told by the first and
-# the last; $9 names of customers near the limit, of whom every sighting counts. Each step looks keys up by an
-# index.
+# of cookies; $8 the width of the spans within which one owner's old sightings in a row are told by the first
+# and the last; $9 names of customers near the limit, of whom every sighting counts. Each step looks keys up
+# by an index.
 _READ = """
     WITH epochs AS (  -- an operator's change waits for this batch, or this batch for the change
         SELECT site, epoch FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1)) FOR SHARE
@@ -74,14 +74,16 @@ _READ = """
         FROM wanted_names w JOIN owned o ON o.site = w.site AND o.owner = w.owner
         GROUP BY o.site, o.owner, o.cookie HAVING max(o.at) >= $6
     ), cookies AS (
-        SELECT site, cookie FROM asked
-        UNION
-        SELECT site, cookie FROM candidates WHERE place <= 2 * $7
-    ), histories AS (
+        SELECT site, cookie, min(since) AS since FROM (
+            SELECT site, cookie, since FROM asked
+            UNION ALL
+            SELECT site, cookie, $5 FROM candidates WHERE place <= 2 * $7
+        ) AS each_cookie GROUP BY site, cookie
+    ), histories AS (  -- amid: behind the batch's events, before which nothing new comes in between
         SELECT s.site, s.cookie, s.at, s.event_id, s.owner, s.type,
             lag(s.owner) OVER one = s.owner AND lead(s.owner) OVER one = s.owner
             AND lag(s.at / $8) OVER one = s.at / $8 AND lead(s.at / $8) OVER one = s.at / $8
-            AND s.owner >= 'customer/' AND s.owner < 'customer0' AS amid
+            AND lead(s.at) OVER one < c.since AND s.owner >= 'customer/' AND s.owner < 'customer0' AS amid
         FROM cookies c JOIN sightings s ON s.site = c.site AND s.cookie = c.cookie
         WINDOW one AS (PARTITION BY s.site, s.cookie ORDER BY s.at, s.event_id)
     )

@@ -2,8 +2,10 @@
 
 Behind the link age nothing can come in between any more (rule 10). There, of one owner's sightings in a row
 only those that begin or end the row within a span are needed: every link starts, ends and closes as before.
+A customer who was on more cookies than the limit keeps all of his: when one of them retires hangs on each.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +15,8 @@ from gateway.clock import Clock
 from gateway.errors import Unreachable
 from gateway.identity.facts import CUSTOMER
 from gateway.identity.settings import StitchSettings
-from gateway.store import Store, bulk
+from gateway.identity.sites import read_state
+from gateway.store import Store, Transaction, bulk
 
 ROWS = 2000
 """Rows that one step looks at."""
@@ -26,6 +29,18 @@ _NEXT = """
     SELECT cookie, at, event_id, owner FROM sightings
     WHERE site = $1 AND (cookie, at, event_id) >= ($2, CAST($3 AS bigint), $4)
     ORDER BY cookie, at, event_id LIMIT $5
+"""
+# $2 customers, each with his own name and those of whoever was merged with him; $3 the limit of cookies.
+_NEAR_LIMIT = """
+    WITH known AS (
+        SELECT value->>0 AS customer, value->>1 AS name FROM rows($2)
+    ), names AS (
+        SELECT customer, name FROM known
+        UNION
+        SELECT k.customer, c.contact FROM known k JOIN claims c ON c.site = $1 AND c.owner = k.name
+    )
+    SELECT n.customer FROM names n JOIN sightings s ON s.site = $1 AND s.owner = n.name
+    GROUP BY n.customer HAVING count(DISTINCT s.cookie) > $3
 """
 _DELETE = """
     DELETE FROM sightings WHERE (site, cookie, at, event_id, owner) IN (
@@ -87,7 +102,9 @@ class Thinning:
             found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS)
             rows = [Place(*row) for row in found]
             before = self._clock.now_ms() - settings.link_age_ms - _DAY_MS
-            gone = [(site, *row) for row in needless(rows, before, max(1, settings.link_age_ms // SPANS))]
+            old = list(needless(rows, before, max(1, settings.link_age_ms // SPANS)))
+            kept = await _near_limit(transaction, site, {row.owner for row in old}, settings.cookies)
+            gone = [(site, *row) for row in old if row.owner not in kept]
             if gone:
                 await transaction.execute(_DELETE, bulk(gone))
         if len(rows) < ROWS:
@@ -97,3 +114,15 @@ class Thinning:
             # Two back: the last but one has not been looked at between its neighbours.
             self._from = rows[-2]
         return len(gone)
+
+
+async def _near_limit(transaction: Transaction, site: str, customers: set[str], limit: int) -> set[str]:
+    """Return those who were on more cookies than the limit: when one retires depends on every sighting."""
+    if not customers:
+        return set()
+    merged = (await read_state(transaction, site)).merged
+    groups: defaultdict[str, set[str]] = defaultdict(set)
+    for name, root in merged.items():
+        groups[root] |= {name, root}
+    names = [(one, name) for one in customers for name in {one} | groups[merged.get(one, one)]]
+    return {row[0] for row in await transaction.fetch(_NEAR_LIMIT, site, bulk(names), limit)}

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 
 from gateway.event import LOGOUT, Record
 from gateway.identity.owners import person_of
@@ -11,6 +12,8 @@ from gateway.identity.rules import Decision
 from gateway.identity.timelines import Link
 from tests.contracts.grounds import Ground, Grounds, play
 from tests.histories import CUSTOMERS, History, histories
+
+pytestmark = pytest.mark.timeout(settings().max_examples)  # a second for each history, on a slow machine
 
 
 class Story:

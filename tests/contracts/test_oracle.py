@@ -14,6 +14,8 @@ from tests.contracts.shop import event
 from tests.histories import MIDNIGHT, TIGHT, History, Merge, Post, Restart, Step, Unmerge, histories
 from tests.oracle import Oracle
 
+pytestmark = pytest.mark.timeout(settings().max_examples)  # a second for each history, on a slow machine
+
 
 class Ask:
     """The oracle, told step by step what the gateway is told."""
@@ -72,6 +74,8 @@ C0, D1, C2, E3, C4 = seen_by_turns(*"CDCEC")
 BETWEEN = event(9, MIDNIGHT + 3)
 RETIRES_BUT_FOR_ONE_IN_THE_MIDDLE = History(TIGHT, [Post((C0, D1, C2, E3, C4)), Restart(), Post((BETWEEN,))])
 RETIRES_BY_THE_BATCH_BUT_FOR_ONE = History(TIGHT, [Post((C0, D1, C2, C4)), Restart(), Post((BETWEEN, E3))])
+B1 = event(8, MIDNIGHT + 1, cookie="C", customer="B")
+ANOTHER_COMES_LATE_AMONG_MANY = History(TIGHT, [Post((C0, C2, C4)), Restart(), Post((B1, BETWEEN))])
 
 
 def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.FixtureRequest) -> None:
@@ -80,6 +84,7 @@ def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.F
     @given(histories())
     @example(RETIRES_BUT_FOR_ONE_IN_THE_MIDDLE)
     @example(RETIRES_BY_THE_BATCH_BUT_FOR_ONE)
+    @example(ANOTHER_COMES_LATE_AMONG_MANY)
     def agree(history: History) -> None:
         nonlocal compared
         compare(grounds(history.limits), history)

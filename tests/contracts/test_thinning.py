@@ -1,12 +1,15 @@
 """Thinning takes away sightings, and no link notices."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from gateway.identity.changes import merge
 from gateway.identity.facts import Facts, Sighting
 from gateway.identity.people import look_up_cookie
 from gateway.identity.rules import Rules
+from gateway.identity.settings import StitchSettings
 from gateway.identity.thinning import ROWS, Place, Thinning, needless
 from gateway.store import Store
 from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, event, logout
@@ -30,9 +33,9 @@ class LaterClock:
     async def sleep(self, seconds: float) -> None: ...
 
 
-async def thinned(store: Store, at: int) -> int:
+async def thinned(store: Store, at: int, settings: StitchSettings = SETTINGS) -> int:
     """Go once through everything, as of that time; return how many sightings are gone."""
-    thinning = Thinning(store, {"shop": SETTINGS}, LaterClock(at))
+    thinning = Thinning(store, {"shop": settings}, LaterClock(at))
     gone = await thinning.step()
     while thinning._from.cookie:
         gone += await thinning.step()
@@ -60,6 +63,20 @@ async def test_a_daily_customer_leaves_a_few_sightings_a_month_and_the_same_link
 async def test_within_the_link_age_every_sighting_stays_for_what_may_come_late(shop: Shop) -> None:
     await shop.post(*(event(n, n * HOUR, customer="A") for n in range(100)))
     assert await thinned(shop.store, 20 * DAY) == 0
+
+
+async def test_of_a_customer_past_the_limit_of_cookies_every_sighting_stays(store: Store) -> None:
+    settings = replace(SETTINGS, cookies=2)
+    shop = Shop(store, settings=settings)
+    turns = enumerate([("C", "A"), ("D", "B"), ("C", "A"), ("E", "A"), ("C", "A")])
+    await shop.post(*(event(at, at, cookie=cookie, customer=customer) for at, (cookie, customer) in turns))
+    assert await thinned(store, 200 * DAY, settings) == 1
+    await merge(store, "shop", "B", "A", who="test", reason="the same", now_ms=NOON)
+    await shop.post(event(2, 2, cookie="C", customer="A"))
+    links = await shop.links()
+    assert [link.why for link in links] == ["silence"]
+    assert await thinned(store, 200 * DAY, settings) == 0
+    assert await shop.links() == links
 
 
 async def test_it_goes_through_more_rows_than_fit_a_step(shop: Shop) -> None:

@@ -74,8 +74,8 @@ def test_nothing_is_left_undone_in_the_code():
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("page", ["promises.md", "security.md", "identity.md"])
-def test_every_test_that_a_page_names_is_there(page):
+@pytest.mark.parametrize("page", ["promises.md", "identity.md", "security.md"])
+def test_every_test_that_a_page_names_is_there(page: str):
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(named) > 15
@@ -91,7 +91,8 @@ def test_every_threat_has_a_test_beside_it():
 
 
 CLIENTS = {"esputnik/client.py", "console/client.py"}
-"""What opens connections: to the configured eSputnik, and from the command line to a gateway."""
+"""What opens connections: to the configured eSputnik, and from the command line to a gateway. Beside them the
+stand-in eSputnik does, which is for development alone."""
 
 
 def test_nothing_but_the_clients_opens_http_connections():

@@ -6,22 +6,21 @@ adds a folder of its own.
 
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from gateway.clock import SystemClock
-from gateway.config import Site, StreamSettings
+from gateway.config import StreamSettings
 from gateway.console.letters import Choice, letters
 from gateway.errors import ConfigError
 from gateway.event import Record
-from gateway.identity.settings import settings_of
-from gateway.identity.stitcher import Stitcher
 from gateway.sandbox import Sandbox
 from gateway.store import open_store
 from gateway.stream import Entry
 from gateway.stream.spool import Spool
+from tests.contracts.shop import stitcher
 from tests.ledger import until_taken
 from tests.processes import Process, running, write_config
 from tests.service.conftest import event, running_shop, settings
@@ -81,11 +80,11 @@ async def test_links_of_the_version_before_are_known(
     body = b'{"GeneralInfo":{"eventName":"PageView","cookies":{"sc":"c-1"}},"PageView":{}}'
     lane = "shop/cookie/c-1"
     record = Record("e-1", "shop", "PageView", lane, "c-1", None, None, None, later, later, body)
-    sites = {"shop": settings_of(Site(id="shop", tracker="open"))}
-    stitcher = Stitcher(store, sites, remembered=0, seconds=60, clock=SystemClock())
-    (stitched,) = await stitcher.stitch([("0:9", record)])
+    another = replace(record, id="e-2", cookie="c-2", customer="43", email="olena@example.com")
+    stitched, conflicting = await stitcher(store).stitch([("0:8", record), ("0:9", another)])
     assert stitched.record is not None
     assert (stitched.record.customer, stitched.record.email) == ("42", "olena@example.com")
+    assert conflicting.decision.conflict
     (letter,) = await letters(store, Choice())
     opened = letter.opened()
     assert opened is not None
