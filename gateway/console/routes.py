@@ -1,11 +1,11 @@
 """The operator's routes; each wants the operator's key, and without one configured there are none."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.clock import Clock
 from gateway.config import Config
@@ -45,6 +45,20 @@ class Order(BaseModel):
     def choice(self) -> Choice:
         """Return which letters are meant."""
         return Choice(self.site, self.type, self.reason, self.event_id)
+
+
+class DropOrder(Order):
+    """Which letters are to be dropped; every one of them only if that is said."""
+
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> Self:
+        if self.choice() == Choice() and not (self.all or self.dry_run):
+            raise ValueError(
+                "names no site, type, reason or event_id; to drop every letter, say so by all: true"
+            )
+        return self
 
 
 class Console:
@@ -131,7 +145,7 @@ class Console:
 
     async def post_drop(self, request: web.Request) -> web.Response:
         """Remove chosen dead letters for good, a batch a request."""
-        order = await order_of(request, Order)
+        order = await order_of(request, DropOrder)
         chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
         if not order.dry_run:
             await letters.remove(self._store, chosen)
