@@ -198,7 +198,7 @@ async def test_whose_cookie_it_is_is_told_by_the_command_line(tmp_path: Path):
             async def told(*arguments: str) -> str:
                 return await asyncio.to_thread(command, path, *arguments)
 
-            assert "CustomerData" not in await told("who", "--cookie", "none")
+            assert "CustomerData" not in await told("who", "--cookie", "c-404")
             shown = await told("who", "--cookie", "c-1")
             assert "CustomerData" in shown
             assert "open" in shown
