@@ -47,7 +47,7 @@ chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be l
 	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)
 
 fuzz: $(STAMP) ## broken requests at a real gateway (COUNT=100000); never a mistake of ours, one result an event
-	$(BIN)/pytest tests/unit/test_validation_fuzz.py
+	$(BIN)/pytest tests/unit/test_validation_fuzz.py tests/service/test_fuzz.py
 	$(BIN)/python -m tests.load.fuzz --count $(or $(COUNT),100000)
 
 attacks: $(STAMP) ## what hostile clients do to ingest's memory, and to a neighbour's answers

@@ -17,6 +17,7 @@ from gateway import metrics
 from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
+from gateway.console.openapi import operator_paths
 from gateway.console.routes import Console
 from gateway.contacts import Contacts
 from gateway.delivery.dead_letters import DeadLetters
@@ -199,7 +200,10 @@ class Gateway:
         )
         self._relay = await self._open_relay(room)
         others = [*others, *self._api.routes(), *self._relay.routes()]
-        self._routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, room)
+        contract = operator_paths() if self._console else {}
+        self._routes = Routes(
+            config, Catalogue(), events, self._readiness, self._clock, room, others, contract
+        )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())

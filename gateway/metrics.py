@@ -55,6 +55,10 @@ BACKLOG_AGE_SECONDS = Gauge(
     "gateway_backlog_age_seconds", "Age of the oldest record not yet done", ["stage", "site"]
 )
 
+COPIES_DROPPED = Counter(
+    "gateway_copies_dropped", "Copies of a record that a write had left, left out", ["site", "stage"]
+)
+
 # delivery
 DELIVERIES = Counter("gateway_deliveries", "Requests to eSputnik", ["site", "endpoint", "outcome"])
 DELIVERY_SECONDS = Histogram(

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from gateway import metrics
 from gateway.clock import Clock
 from gateway.errors import NotDurable, Unreachable
 from gateway.event import Record
@@ -19,7 +20,8 @@ GROUP = "stitch"
 REMEMBERED = 50_000
 """Ids kept in mind: a write that is tried again stands in the stream twice, a batch or two apart."""
 REPEAT_WINDOW_MS = 3600 * 1000
-_BATCH = 500
+BATCH = 500
+"""Records stitched and passed on at once: what a crash between passing on and marking repeats."""
 _RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 _log = structlog.get_logger()
@@ -41,6 +43,7 @@ class Stitching:
         self._clock = clock
         self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
         self._held: frozenset[int] = frozenset()
+        self._copies = metrics.Bound(metrics.COPIES_DROPPED)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -52,7 +55,7 @@ class Stitching:
         """
         with suppress(_Stopped):
             while not self._stopping.is_set():
-                taken = await self._patiently(lambda: self._events.read(GROUP, _BATCH))
+                taken = await self._patiently(lambda: self._events.read(GROUP, BATCH))
                 self._note(taken)
                 if taken.chunks:
                     await self._pass_on(taken)
@@ -87,8 +90,10 @@ class Stitching:
         fresh: dict[str, tuple[str, Record]] = {}
         for position, record in records:
             key = position if record.caller_id else record.id
-            if record.caller_id or not self._recent.knows(record.id, now):
-                fresh.setdefault(key, (position, record))
+            if key in fresh or (not record.caller_id and self._recent.knows(record.id, now)):
+                self._copies[record.site, "stitch"].inc()
+            else:
+                fresh[key] = position, record
         return list(fresh.values())
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -4,6 +4,7 @@ routes.py    the routes about dead letters, and the operator's key before all of
 people.py    the routes about people: look up, merge, unmerge, forget
 answers.py   orders in, answers out
 letters.py   dead letters in the shared database: look, edit, drop
+openapi.py   what the contract says of the routes
 replay.py    dead letters back into the stream of their site
 patch.py     changes to a dead letter's event (pure)
 commands.py  `gateway dead ...`

@@ -14,7 +14,7 @@ from rich.table import Table
 from gateway.config import Config, load
 from gateway.console.client import ConsoleClient
 from gateway.console.patch import JSON_PATCH, MERGE_PATCH
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError
 from gateway.keys import is_hashed
 
 KEY_VARIABLE = "GATEWAY_OPERATOR_KEY"
@@ -108,11 +108,14 @@ def drop(
     kind: Type = "",
     reason: Reason = "",
     event_id: EventId = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every letter, whatever it is.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Remove them for good."""
 
-    order = _order(site, kind, reason, event_id, dry_run)
+    if not (site or kind or reason or event_id or everything or dry_run):
+        raise GatewayError("name what to drop by --site, --type, --reason or --id, or say --all")
+    order = _order(site, kind, reason, event_id, dry_run) | {"all": everything}
 
     async def ask(client: ConsoleClient) -> None:
         chosen = 0

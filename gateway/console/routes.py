@@ -1,11 +1,11 @@
 """The operator's routes; each wants the operator's key, and without one configured there are none."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.clock import Clock
 from gateway.config import Config
@@ -26,6 +26,8 @@ from gateway.stream import Stream
 _OPERATOR = "operator"
 _RETRY_SOON = {"Retry-After": "5"}
 _BATCH = 200
+_LAST = 2**53
+"""No letter has a higher number."""
 
 
 class Order(BaseModel):
@@ -37,7 +39,7 @@ class Order(BaseModel):
     type: str = ""
     reason: str = ""
     event_id: str = ""
-    after: int = 0
+    after: int = Field(0, ge=0, le=_LAST)
     """Go on behind this letter's number."""
     most: int = Field(_BATCH, ge=1, le=letters.MOST)
     dry_run: bool = False
@@ -45,6 +47,20 @@ class Order(BaseModel):
     def choice(self) -> Choice:
         """Return which letters are meant."""
         return Choice(self.site, self.type, self.reason, self.event_id)
+
+
+class DropOrder(Order):
+    """Which letters are to be dropped; every one of them only if that is said."""
+
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> Self:
+        if self.choice() == Choice() and not (self.all or self.dry_run):
+            raise ValueError(
+                "names no site, type, reason or event_id; to drop every letter, say so by all: true"
+            )
+        return self
 
 
 class Console:
@@ -92,11 +108,10 @@ class Console:
 
     async def get_letters(self, request: web.Request) -> web.Response:
         """Return dead letters without their events, oldest first; `after` goes on behind a number."""
-        try:
-            after = int(request.query.get("after", "0"))
-        except ValueError:
-            raise Problem(400, "bad_request", "after: must be a letter's number") from None
-        found = await letters.letters(self._store, _choice(request), after)
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit() and int(after) <= _LAST):
+            raise Problem(400, "bad_request", "after: must be a letter's number")
+        found = await letters.letters(self._store, _choice(request), int(after))
         return json_of({"letters": [_told(letter) for letter in found]})
 
     async def get_letter(self, request: web.Request) -> web.Response:
@@ -131,7 +146,7 @@ class Console:
 
     async def post_drop(self, request: web.Request) -> web.Response:
         """Remove chosen dead letters for good, a batch a request."""
-        order = await order_of(request, Order)
+        order = await order_of(request, DropOrder)
         chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
         if not order.dry_run:
             await letters.remove(self._store, chosen)

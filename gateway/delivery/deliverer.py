@@ -65,6 +65,7 @@ class Deliverer:
         self._share = 0.0
         self._is_erased = erased
         self._erased = metrics.ERASED.labels(site.id)
+        self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
         self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow, contacts)
@@ -165,14 +166,17 @@ class Deliverer:
             _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
 
     async def _deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
-        """Deliver, and leave out the copies of what this process is done with: they share its lane."""
-        now = self._clock.now_ms()
+        """Deliver, and leave out the copies of what this process is done with: they share its lane.
+
+        Where nothing is left to send nothing is taken of the pace.
+        """
         fresh = [
-            pending
-            for pending in together
-            if not self._recent.knows(pending.key, now) and not self._is_dropped(pending)
+            pending for pending in together if not self._is_copy(pending) and not self._is_dropped(pending)
         ]
-        outcomes = await self._sender.deliver(fresh) if fresh else ()
+        if not fresh:
+            self._gates.give_back()
+            return [None] * len(together)
+        outcomes = await self._sender.deliver(fresh)
         waiting = {
             pending.key: aside for pending, aside in zip(fresh, outcomes, strict=True) if aside is not None
         }
@@ -180,6 +184,12 @@ class Deliverer:
             if pending.key not in waiting:
                 self._recent.add(pending.key, self._clock.now_ms())
         return [waiting.get(pending.key) for pending in together]
+
+    def _is_copy(self, pending: Pending) -> bool:
+        if not self._recent.knows(pending.key, self._clock.now_ms()):
+            return False
+        self._copies.inc()
+        return True
 
     def _is_dropped(self, pending: Pending) -> bool:
         """Tell whether whom the record names was erased since; then nothing of it is sent or kept."""

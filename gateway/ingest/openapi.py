@@ -1,5 +1,6 @@
 """The contract for machines and for people: OpenAPI 3.1 made from the schemas, and a page to read it."""
 
+from collections.abc import Mapping
 from importlib import resources
 from importlib.metadata import version
 from typing import Any
@@ -87,12 +88,16 @@ _PROBLEMS = {
     "408": "the body took too long to arrive",
     "413": "the body or the number of events is over the limit",
     "415": "the encoding or charset is not supported",
+    "429": "the site posts faster than it may; Retry-After says when to post again",
     "503": "the events cannot be made durable now; Retry-After says when to post again",
 }
 
 
-def openapi(catalogue: Catalogue) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document; its event schemas are the ones that events are judged by."""
+def openapi(catalogue: Catalogue, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; its event schemas are the ones that events are judged by.
+
+    `others` are the path items of routes of other rooms.
+    """
     schemas = catalogue.bundled("#/components/schemas/")
     events = [{"$ref": f"#/components/schemas/{name}"} for name in catalogue.names]
     return {
@@ -121,6 +126,7 @@ def openapi(catalogue: Catalogue) -> dict[str, Any]:
             "/readyz": {
                 "get": _get("Whether events can be made durable", "application/json", {"type": "object"})
             },
+            **others,
         },
         "components": {
             "schemas": {
@@ -145,6 +151,7 @@ def openapi(catalogue: Catalogue) -> dict[str, Any]:
 
 
 _EVENT = {"$ref": "#/components/schemas/Event"}
+_OTHER_SITE = {"403": "every event names another site"}
 _ANY_KEY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"header": []}]
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -159,7 +166,11 @@ def _post_events() -> dict[str, Any]:
         "application/json": {"schema": {"oneOf": [_EVENT, {"type": "array", "items": _EVENT}]}},
         "application/x-ndjson": {"schema": {"type": "string", "description": "one event a line"}},
     }
-    answers = {"202": "all accepted", "207": "some accepted, some refused", "400": "all refused"}
+    answers = {
+        "202": "all accepted",
+        "207": "some accepted, some refused",
+        "400": "all refused",
+    } | _OTHER_SITE
     return {
         "summary": "Post one event, an array of events, or NDJSON",
         "description": "Content-Encoding may be gzip, deflate or zstd.",
@@ -177,7 +188,7 @@ def _post_tracker() -> dict[str, Any]:
         "security": [*_ANY_KEY, {}],
         "parameters": [_IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _EVENT}}},
-        "responses": _responses({"200": "accepted", "400": "refused"}),
+        "responses": _responses({"200": "accepted", "400": "refused"} | _OTHER_SITE),
     }
 
 

@@ -3,6 +3,7 @@
 import traceback
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -43,13 +44,17 @@ class Routes:
         stream: Stream,
         readiness: Readiness,
         clock: Clock,
+        room: Room,
         others: Sequence[Route] = (),
-        room: Room | None = None,
+        contract: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`others` are routes of other rooms, to be answered as these are; they share the `room`."""
+        """`others` are routes of other rooms, answered as these are; `contract` has their path items.
+
+        All of them share the `room`.
+        """
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
-        self._room = room or Room(config.limits.in_flight_bytes)
+        self._room = room
         self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
         self._catalogue = catalogue
@@ -57,7 +62,7 @@ class Routes:
         self._readiness = readiness
         self._clock = clock
         self._others = others
-        self._openapi = orjson.dumps(openapi(catalogue), option=orjson.OPT_INDENT_2)
+        self._openapi = orjson.dumps(openapi(catalogue, contract), option=orjson.OPT_INDENT_2)
 
     def change(self, config: Config) -> None:
         """Take over keys and settings of the same sites, for every request whose key is not yet looked at."""

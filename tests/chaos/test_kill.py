@@ -11,7 +11,7 @@ import pytest
 
 from gateway.demo.parts import free_port
 from gateway.sandbox import Sandbox
-from tests.ledger import Ledger, place, until_all_arrived, visits
+from tests.ledger import Ledger, place, until_all_arrived, until_taken, visits
 from tests.processes import Process, running, write_config
 
 SEED = 20261123
@@ -50,6 +50,32 @@ async def test_an_event_answered_2xx_survives_kill_9_and_keeps_its_order(tmp_pat
             assert len(ledger.accepted) > len(events) * 0.95
             arrivals = await until_all_arrived(ledger, sandbox.url, 120)
             assert ledger.overtaken(arrivals) == []
+
+
+RATE = 400
+AT_WORST = 32 + RATE
+"""Repeats of one kill: what was under way (`delivery.concurrency`), and what was done since the last mark, of
+which one is written every 0.1 s; a slow machine has a second here."""
+
+
+@pytest.mark.timeout(200)
+async def test_a_kill_repeats_what_was_under_way_or_just_done_and_no_more(tmp_path: Path):
+    events = visits(persons=200, each=10, seed=SEED)
+    port = free_port()
+    async with Sandbox(rate=None) as sandbox, aiohttp.ClientSession() as http:
+        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, embedded(tmp_path))
+        config.write_text(config.read_text().replace("rate = 100000", f"rate = {RATE}"))
+        process = Process("run", "--config", str(config), port=port)
+        ledger = Ledger(f"http://127.0.0.1:{port}")
+        with running(process):
+            for at in range(0, len(events), 500):
+                assert await ledger.post(http, events[at : at + 500])
+            for moment in (700, 1400):
+                await until_taken(sandbox.url, moment, 60)
+                process.end(signal.SIGKILL)
+                await asyncio.to_thread(process.start)
+            arrivals = await until_all_arrived(ledger, sandbox.url, 60)
+    assert len(arrivals) - len(events) <= 2 * AT_WORST
 
 
 async def post_one_by_one(

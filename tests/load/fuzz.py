@@ -24,6 +24,7 @@ from tests.load.mutator import KEY, SITE, Mutator, Sent
 from tests.processes import Process, running
 
 EVENTS, TRACKER = "/v1/events", "/api/v2"
+OPERATOR = "operator-key"
 _CONNECTIONS = 16
 _ANSWER_SECONDS = 30.0
 _BROKEN_SECONDS = 2.0
@@ -179,6 +180,8 @@ path = "{folder / "stream.db"}"
 append_seconds = 20
 [links]
 url = "sqlite:{folder / "links.db"}"
+[operator]
+keys = ["{OPERATOR}"]
 [[sites]]
 id = "{SITE}"
 keys = ["{KEY}"]

@@ -187,6 +187,17 @@ async def test_dropped_letters_are_gone_for_good(shop: Operated):
     assert [letter["type"] for letter in await shop.letters()] == ["StatusCart"]
 
 
+async def test_every_letter_is_dropped_only_when_that_is_said(shop: Operated):
+    await shop.refuse(event(), cart())
+    for order in ({}, {"most": 5}, {"all": False}):
+        status, problem = await shop.ask("POST", "/v1/dead/drop", order)
+        assert (status, problem["code"]) == (400, "bad_request")
+        assert "all: true" in problem["detail"]
+    assert len(await shop.letters()) == 2
+    await shop.ask("POST", "/v1/dead/drop", {"all": True})
+    assert await shop.letters() == []
+
+
 @pytest.mark.parametrize("order", [{"sites": "shop"}, {"most": 0}, {"site": 1}, [1]])
 async def test_an_order_that_makes_no_sense_is_refused_and_nothing_is_done(shop: Operated, order):
     await shop.refuse(event())
@@ -201,13 +212,13 @@ async def test_the_command_line_does_all_of_it(tmp_path: Path):
         config = write_config(tmp_path / "gateway.toml", sandbox.url, port, embedded(tmp_path))
         config.write_text(f'{config.read_text()}\n[operator]\nkeys = ["{OPERATOR}"]\n')
 
-        async def dead(*arguments: str) -> str:
+        async def dead(*arguments: str, code: int = 0) -> str:
             command = [sys.executable, "-m", "gateway", "dead", *arguments, "--config", str(config)]
             ended = await asyncio.to_thread(
                 subprocess.run, command, capture_output=True, text=True, timeout=60, check=False
             )
-            assert ended.returncode == 0, ended.stderr
-            return str(ended.stdout)
+            assert ended.returncode == code, ended.stderr
+            return str(ended.stdout or ended.stderr)
 
         with running(Process("run", "--config", str(config), port=port)):
             faults = [{"path": "/api/v2", "status": 400, "times": 2}]
@@ -231,4 +242,6 @@ async def test_the_command_line_does_all_of_it(tmp_path: Path):
             (request,) = await until_taken(sandbox.url, 1)
             assert request["headers"]["X-Request-Id"] == ids[1]
             assert await dead("drop", "--type", "PageView", "--dry-run") == "1 would be removed\n"
+            assert await dead("drop", "--dry-run") == "1 would be removed\n"
+            assert "say --all" in await dead("drop", code=1)
             assert await dead("drop", "--type", "PageView") == "1 removed\n"

@@ -247,6 +247,20 @@ async def test_a_record_that_stands_twice_is_delivered_once(tmp_path: Path, trac
     assert tracker.requests_of("a-3") == 1
 
 
+async def test_copies_are_counted_and_take_nothing_of_the_pace(tmp_path: Path, tracker: Tracker) -> None:
+    def counted() -> float:
+        labels = {"site": "shop", "stage": "deliver"}
+        return REGISTRY.get_sample_value("gateway_copies_dropped_total", labels) or 0
+
+    async with opened(tmp_path) as parts:
+        stream = await parts.stream()
+        await append(stream, "a-1", *["a-1"] * 1000, "b-1")
+        before = counted()
+        async with asyncio.timeout(30), parts.delivering(tracker, rate=2):  # 500 s, were each of them paced
+            await until(lambda: "b-1" in tracker.taken and counted() == before + 1000)
+    assert tracker.requests_of("a-1") == 1
+
+
 async def test_a_record_of_a_newer_version_stops_the_deliverer_with_a_sentence_and_stays(
     tmp_path: Path, tracker: Tracker
 ) -> None:

@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.errors import ConfigError, NotDurable, Unreachable
 from gateway.event import PROBE, Record
 from gateway.identity.stitcher import Stitcher
-from gateway.stitching import GROUP, Stitching
+from gateway.stitching import BATCH, GROUP, Stitching
 from gateway.stream import Backlog, Entry, Mark, Stream, Taken
 from tests.contracts.shop import SETTINGS as SHOP_SETTINGS
 from tests.contracts.shop import stitcher
@@ -161,6 +161,24 @@ async def test_a_replay_after_a_stop_in_the_middle_loses_nothing(tmp_path: Path)
             await stage.done()
         found = await stage.passed_on()
     assert list(dict.fromkeys(found)) == ids
+
+
+async def test_a_stage_that_ends_before_its_mark_passes_one_batch_on_again_at_most(tmp_path: Path) -> None:
+    ids = [f"a-{number}" for number in range(3 * BATCH)]
+    async with opened(tmp_path) as parts:
+        stage = await stage_of(parts)
+        await stage.post(*map(record, ids))
+        async with stage.running():
+            await until(lambda: stage.sites["shop"].appends == 1)
+            stage.events.commits_refused = 10**6
+            await until(lambda: stage.events.commits_refused < 10**6)
+    async with opened(tmp_path) as parts:
+        stage = await stage_of(parts)
+        async with stage.running():
+            await stage.done()
+        found = await stage.passed_on()
+    assert list(dict.fromkeys(found)) == ids
+    assert 0 < len(found) - len(ids) <= BATCH
 
 
 async def test_a_stop_lets_the_batch_end_and_commits_it(stage: Stage) -> None:

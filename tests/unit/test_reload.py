@@ -35,6 +35,12 @@ def test_nothing_differs():
         ("ingest_rate", 5),
         ("rate", 100),
         ("link_age_days", 3),
+        ("back_stitch_days", 3),
+        ("cookies_per_customer", 3),
+        ("emails_per_customer", 3),
+        ("phones_per_customer", 3),
+        ("kiosk_customers", 3),
+        ("clock_tolerance_seconds", 3),
     ],
 )
 def test_what_decides_only_what_comes_next_may_change(name, value):
