@@ -29,7 +29,7 @@ ITEMS = 1000
 BYTES = 10 * 2**20 - 2**16
 """Of one request, its envelope left out."""
 INTERVAL = 60 / 60
-"""Seconds between requests."""
+"""Seconds from one request to the next."""
 TRIES = 6
 _WAIT = 60.0
 """Seconds to wait after a 429 that does not say how long."""

@@ -79,7 +79,7 @@ def shown(items: list[Item]) -> list[object]:
     return [(one.line, one.fields, one.more, [one.line_of(name) for name in one.fields]) for one in items]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(feeds(), st.lists(st.integers(0, 5000), max_size=4), st.booleans())
 def test_a_plain_product_is_read_as_expat_reads_it(feed: bytes, places: list[int], at_once: bool):
     expected, sound = read(Reader(places=True), [feed])
@@ -131,14 +131,14 @@ def mended(pieces: list[bytes]) -> tuple[bytes, list[Finding]]:
     return text, sorted(notes, key=lambda note: (note.line, note.code, note.detail))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BROKEN, st.lists(st.integers(0, 400), max_size=6))
 def test_mending_is_the_same_however_the_bytes_are_cut(text: bytes, places: list[int]):
     start = HEAD.encode()  # the encoding is settled by the first piece
     assert mended([start, *cut(text, places)]) == mended([start, text])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BROKEN)
 def test_what_was_mended_needs_no_mending_and_has_as_many_lines(text: bytes):
     once, _ = mended([HEAD.encode(), text])
