@@ -29,6 +29,16 @@ _MIGRATION_LOCK = 0x65537075746E696B
 
 _THIS_MACHINE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
+_SETTINGS = {
+    "application_name": "esputnik-gateway",
+    "jit": "off",  # compiling our short statements takes longer than running them
+    # Each statement looks its keys up by an index. Left to its estimates, PostgreSQL read tables of middling
+    # size whole: 55 ms for the facts of a batch among 30 000 sightings, where by the indexes they take 0.7.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,  # with wrong passwords among them
     asyncpg.InvalidCatalogNameError,
@@ -121,8 +131,7 @@ async def open_postgres(url: str, ca_file: Path | None) -> PostgresStore:
         timeout=_CONNECT_SECONDS,
         command_timeout=_ANSWER_SECONDS,
         reset=_nothing_to_reset,
-        # Compiling our short statements takes longer than running them.
-        server_settings={"jit": "off", "application_name": "esputnik-gateway"},
+        server_settings=_SETTINGS,
     )
     store = PostgresStore(pool)
     try:
