@@ -18,6 +18,7 @@ The rooms
     esputnik    a client of eSputnik's API; imports nothing of ours
     sandbox     a stand-in eSputnik; imports nothing of ours
     console     what an operator reads and changes, over HTTP and from the command line
+    feed        a shop's product feed: checked, mended, watched, pushed
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -13,23 +14,33 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
+from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
 from gateway.console.openapi import operator_paths
 from gateway.console.routes import Console
+from gateway.contacts import Contacts
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
+from gateway.erasure import Erasure
 from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
+from gateway.feed.kept import KeptRoutes
+from gateway.feed.watching import Watch
 from gateway.identity.erasures import Erasures
 from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
+from gateway.ingest.admission import Room
+from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
+from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.relay.routes import Relay
+from gateway.relay.site import SiteRelay
 from gateway.reload import changes
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
@@ -55,6 +66,7 @@ class Part(Enum):
     INGEST = "ingest"
     STITCH = "stitch"
     DELIVER = "deliver"
+    FEED = "feed"
 
 
 class Gateway:
@@ -71,11 +83,17 @@ class Gateway:
         self._server: HttpServer | None = None
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
+        self._waiting = WaitingRoom()
+        self._store: Store | None = None
+        self._opening = asyncio.Lock()
+        self._erasure = Erasure(config, self._shared_store)
         self._stitching: Stitching | None = None
         self._stitcher: Stitcher | None = None
         self._stitch_settings: dict[str, StitchSettings] = {}
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
+        self._api: ApiRoutes | None = None
+        self._relay: Relay | None = None
         self._console: Console | None = None
 
     @property
@@ -92,25 +110,41 @@ class Gateway:
             raise
 
     async def _open(self) -> None:
+        if Part.FEED in self._parts and any(site.feed.links for site in self._config.sites):
+            self._watch(Watch(self._config, self._clock).run())
+        if self._parts != {Part.FEED}:
+            await self._open_stages()
+        await self._start_metrics()
+        _calm_the_collector()
+
+    async def _open_stages(self) -> None:
         config = self._config
         spooled = EVENTS_TOPIC if Part.INGEST in self._parts and config.stream.spool_bytes else None
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
-        others: Sequence[Route] = ()
+        others = KeptRoutes(config).routes()
         if uses_store(config, self._parts):
-            store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
-            self._closing.push_async_callback(store.close)
+            store = await self._shared_store()
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
                 self._console = Console(config, store, sites, self._clock)
-                others = self._console.routes()
+                others += self._console.routes()
             if Part.STITCH in self._parts:
                 self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
             if Part.DELIVER in self._parts:
                 await self._start_delivery(sites, store)
         if Part.INGEST in self._parts:
             await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
-        await self._start_metrics()
-        _calm_the_collector()
+            if Part.DELIVER not in self._parts:
+                self._watch(bring(self._waiting, self._shared_store, self._clock))
+
+    async def _shared_store(self) -> Store:
+        """Return the database, opened when it is first asked for; ingest may never need it."""
+        async with self._opening:
+            if self._store is None:
+                links = self._config.links
+                self._store = await open_store(links.url.get_secret_value(), links.ca_file)
+                self._closing.push_async_callback(self._store.close)
+            return self._store
 
     def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
         self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
@@ -118,6 +152,8 @@ class Gateway:
         self._stitcher = Stitcher(
             store,
             self._stitch_settings,
+            STAYING,
+            DELETIONS,
             remembered=links.remembered,
             seconds=links.remembered_seconds,
             clock=self._clock,
@@ -129,14 +165,27 @@ class Gateway:
 
     async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
         dead_letters = DeadLetters(store, self._clock)
-        erasures = Erasures(store, sites, self._clock)
+        here = Part.INGEST in self._parts
+        callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
+        erasures = Erasures(store, sites, self._clock, DELETIONS)
         await erasures.look()
         self._watch(erasures.watch())
         for site in self._config.sites:
-            client = await self._closing.enter_async_context(esputnik_client(self._config, site))
+            settings = self._config.delivery
+            client = esputnik_client(site, settings.timeout_seconds, settings.concurrency, settings.ca_file)
+            await self._closing.enter_async_context(client)
             stream = sites[site.id]
             deliverer = Deliverer(
-                stream, site, self._config.delivery, client, dead_letters, self._clock, erasures.cover
+                stream,
+                site,
+                settings,
+                client,
+                dead_letters,
+                self._clock,
+                callers,
+                erasures.cover,
+                self._erasure.follow,
+                Contacts(store, site.id, self._clock) if site.ensure_contact else None,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -145,13 +194,31 @@ class Gateway:
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
         self._readiness = Readiness(events, self._clock)
+        room = Room(config.limits.in_flight_bytes)
+        self._api = ApiRoutes(
+            config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
+        )
+        self._relay = await self._open_relay(room)
+        others = [*others, *self._api.routes(), *self._relay.routes()]
         contract = operator_paths() if self._console else {}
-        self._routes = Routes(config, Catalogue(), events, self._readiness, self._clock, others, contract)
+        self._routes = Routes(
+            config, Catalogue(), events, self._readiness, self._clock, others, room, contract
+        )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
+
+    async def _open_relay(self, room: Room) -> Relay:
+        settings = self._config.relay
+        sites = {}
+        for site in self._config.sites:
+            ca_file = self._config.delivery.ca_file
+            client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
+            await self._closing.enter_async_context(client)
+            sites[site.id] = SiteRelay(site.id, client, self._clock)
+        return Relay(self._config, sites, room)
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -181,10 +248,9 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        if self._routes is not None:
-            self._routes.change(wanted)
-        if self._console is not None:
-            self._console.change(wanted)
+        for part in (self._routes, self._api, self._relay, self._console, self._erasure):
+            if part is not None:
+                part.change(wanted)
         for site in wanted.sites:
             if site.id in self._stitch_settings:
                 self._stitch_settings[site.id] = settings_of(site)
@@ -247,14 +313,14 @@ def topics_of(config: Config) -> list[str]:
 
 def uses_store(config: Config, parts: set[Part]) -> bool:
     """Return whether these parts need the shared database; ingest alone does only for an operator."""
-    return bool(parts & {Part.STITCH, Part.DELIVER} or config.operator.keys)
+    for_operator = Part.INGEST in parts and config.operator.keys
+    return bool(parts & {Part.STITCH, Part.DELIVER} or for_operator)
 
 
 def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
     """Raise ConfigError for a stream and a database that cannot work together in these parts."""
-    alone = parts == set(Part)
     mistakes = []
-    if not alone and config.stream.kind == "sqlite":
+    if parts not in (set(Part), {Part.FEED}) and config.stream.kind == "sqlite":
         mistakes.append(
             'stream.kind: "sqlite" is one file of one process, so its parts cannot run apart; '
             'use `gateway run`, or kind = "kafka"'
@@ -264,19 +330,21 @@ def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> No
             "links.url: several processes share a Kafka stream, but a SQLite file serves only one, so each "
             "would know other links; use postgresql://"
         )
+    if parts == {Part.FEED} and not any(site.feed.links for site in config.sites):
+        mistakes.append("sites: none has feed.links, so there is nothing to watch")
     if mistakes:
         raise ConfigError(mistakes)
 
 
-def esputnik_client(config: Config, site: Site) -> EsputnikClient:
+def esputnik_client(site: Site, timeout: float, connections: int, ca_file: Path | None) -> EsputnikClient:
     """Return the site's client of eSputnik, not yet open."""
     return EsputnikClient(
         tracker_url=site.tracker_url,
         api_url=site.api_url,
         api_key=site.api_key.get_secret_value(),
-        timeout=config.delivery.timeout_seconds,
-        connections=config.delivery.concurrency,
-        tls=trusting("delivery.ca_file", config.delivery.ca_file),
+        timeout=timeout,
+        connections=connections,
+        tls=trusting("delivery.ca_file", ca_file),
     )
 
 
@@ -318,7 +386,7 @@ async def _check_store(config: Config) -> str:
 
 
 async def _check_esputnik(config: Config, site: Site) -> str:
-    async with esputnik_client(config, site) as client:
+    async with esputnik_client(site, config.delivery.timeout_seconds, 1, config.delivery.ca_file) as client:
         await client.account_info()
     return f"the key opens {site.api_url}"
 

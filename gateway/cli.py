@@ -14,6 +14,7 @@ from gateway.config import Config, load
 from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
+from gateway.feed.commands import feed
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
 
@@ -32,6 +33,7 @@ key = typer.Typer(no_args_is_help=True, help="Keys of sites and operators.")
 cli.add_typer(topics, name="topics")
 cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
+cli.add_typer(feed, name="feed")
 for people_command in (
     people_commands.who,
     people_commands.merge,
@@ -44,7 +46,7 @@ for people_command in (
 @cli.command()
 def run(config: ConfigFile = None) -> None:
     """Run everything in one process."""
-    _serve(config, {Part.INGEST, Part.STITCH, Part.DELIVER})
+    _serve(config, set(Part))
 
 
 @cli.command()
@@ -63,6 +65,15 @@ def stitch(config: ConfigFile = None) -> None:
 def deliver(config: ConfigFile = None) -> None:
     """Run delivery alone: from each site's stream to eSputnik."""
     _serve(config, {Part.DELIVER})
+
+
+@feed.command()
+def watch(config: ConfigFile = None) -> None:
+    """Look at every site's feeds on a schedule, as `gateway run` does.
+
+    The last good version of each stays in `feeds.path`; a `run` or `serve` on the same folder serves it.
+    """
+    _serve(config, {Part.FEED})
 
 
 @cli.command(name="check")

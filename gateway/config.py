@@ -37,10 +37,12 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
-    return url.rstrip("/")
+    return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ExactUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[ExactUrl, AfterValidator(lambda url: url.rstrip("/"))]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 def _key(key: SecretStr) -> SecretStr:
@@ -216,6 +218,19 @@ class Delivery(Section):
     backoff_max_seconds: float = Field(60, gt=0)
     probe_seconds: float = Field(15, gt=0)
     """How often a stopped site or an open circuit lets one request through."""
+    repeat_seconds: float = Field(61, gt=0)
+    """How long a call waits that eSputnik takes for a repeat: it does so for a minute."""
+
+
+class Relay(Section):
+    """What is passed through to eSputnik while the caller waits."""
+
+    timeout_seconds: float = Field(10, gt=0, le=60)
+    """For one call, connecting included."""
+    connections: int = Field(16, ge=1)
+    """Calls under way at once for one site; others wait for their turn, and not longer than for an answer."""
+    keep_seconds: float = Field(300, ge=0)
+    """How long scripts and additional fields are kept; `Cache-Control: no-cache` asks anew."""
 
 
 class Logs(Section):
@@ -232,6 +247,33 @@ class Operator(Section):
     secret_files = ("keys",)
 
     keys: list[Key] = []
+
+
+OrderStatus = Literal["INITIALIZED", "IN_PROGRESS", "DELIVERED", "CANCELLED", "ABANDONED_SHOPPING_CART"]
+
+
+class Feeds(Section):
+    """The shops' product feeds; `gateway run` looks at those that have links."""
+
+    path: Path = Path("data/feeds")
+    """Folder of the last good version of each."""
+    minutes: float = Field(60, gt=0)
+    """How often each is loaded and checked."""
+    max_bytes: int = Field(4 * 2**30, ge=2**20)
+    """What one feed may take, as it comes and unpacked."""
+    tolerated_errors: float = Field(0.1, ge=0)
+    """Errors per product past which a new version does not take the place of the last good one."""
+
+
+class SiteFeed(Section):
+    """One shop's product feed, and what `gateway feed fix` may fill in."""
+
+    links: dict[Language, ExactUrl] = {}
+    """Where each language's feed is (`uk = "https://..."`), the main language first."""
+    currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
+    """ISO 4217 code behind prices that have none."""
+    brand: str | None = Field(None, min_length=1, max_length=256)
+    """Of products that have none."""
 
 
 class Site(Section):
@@ -262,6 +304,14 @@ class Site(Section):
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0)
     """A link ends after this time without the customer being seen on the cookie."""
+    ensure_contact: bool = True
+    """Whether delivery makes a contact for a customer who has none, before an event that needs it."""
+    answer_wait: float = Field(3, ge=0, le=60)
+    """Seconds that a call waits for eSputnik's own answer before it is answered as queued."""
+    order_statuses: dict[str, OrderStatus] = {}
+    """The store's own order statuses as eSputnik's; over those of `order_software`."""
+    order_software: Literal["shopify", "woocommerce", "opencart", "magento", "prestashop"] | None = None
+    """Whose order statuses are known from the start."""
     back_stitch_days: float = Field(30, ge=0)
     """How far before a login the visitor's anonymous events are the customer's."""
     cookies_per_customer: int = Field(50, ge=1)
@@ -272,6 +322,7 @@ class Site(Section):
     """So many customers on one cookie within a day mark it as shared: it links nobody any more."""
     clock_tolerance_seconds: float = Field(300, ge=0)
     """How far a sender's clock may be ahead of ours; what is further ahead is set back to it."""
+    feed: SiteFeed = SiteFeed()
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:
@@ -298,8 +349,10 @@ class Config(BaseSettings):
     stream: StreamSettings = StreamSettings()
     links: Links = Links()
     delivery: Delivery = Delivery()
+    relay: Relay = Relay()
     logs: Logs = Logs()
     operator: Operator = Operator()
+    feeds: Feeds = Feeds()
     sites: list[Site] = Field(min_length=1)
 
     @classmethod
@@ -331,7 +384,7 @@ class Config(BaseSettings):
 
     def site(self, site_id: str) -> Site:
         """Return the site of that id; raises KeyError."""
-        return next(site for site in self.sites if site.id == site_id)
+        return {site.id: site for site in self.sites}[site_id]
 
 
 def load(path: str | Path | None = None) -> Config:

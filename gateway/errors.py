@@ -4,7 +4,8 @@
     ├── ConfigError      the operator edits the configuration; the process does not start
     ├── NotDurable       the caller posts again later (503 with Retry-After)
     ├── Unreachable      a part of ours (links store, database) is away: wait and do the whole batch again
-    └── UnreadableRecord the record was written by a newer version: upgrade this process
+    ├── UnreadableRecord the record was written by a newer version: upgrade this process
+    └── FeedUnreadable   whoever makes the shop's product feed mends it, as the sentence says
 
 Errors of eSputnik's API have a tree of their own in `gateway.esputnik.errors`.
 """
@@ -42,3 +43,12 @@ class Unreachable(GatewayError):
 
 class UnreadableRecord(GatewayError):
     """A record's head is of a version this code does not know."""
+
+
+class FeedUnreadable(GatewayError):
+    """A product feed cannot be read at all, or not from `line` on (from 1; 0 where no line is to blame)."""
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(f"line {line}: {reason}" if line else reason)
+        self.line = line
+        self.reason = reason

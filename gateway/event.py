@@ -15,7 +15,10 @@ import orjson
 
 from gateway.errors import UnreadableRecord
 
-HEAD_VERSION = 1
+HEAD_VERSION = 2
+"""What this code reads. A tracking event is still written as version 1, which has no `target`: an older
+process goes on with events, and waits at a call that it would take for one."""
+_EVENT_VERSION = 1
 
 LINK_MESSAGE = "CookieLink"
 """Type of the cookie-to-contact message of the WooCommerce plugin, which has no name of its own."""
@@ -39,7 +42,7 @@ class Record:
     """UUIDv7, or uuid5 of the site and the caller's own id; sent to eSputnik as X-Request-Id."""
     site: str
     type: str
-    """Event name as in the schema catalogue, or `CookieLink`."""
+    """Event name as in the schema catalogue, `CookieLink`, or one of `gateway.calls.ApiCall`."""
     lane: str
     """Key under which order is kept; see `lane_of`."""
     cookie: str | None
@@ -59,6 +62,10 @@ class Record:
     """What stitching decided: linked, created, kept, refused or anonymous, with a reason after a colon."""
     replays: int = 0
     """How often an operator has sent it again; tells a replay from a copy that a write left."""
+    target: str = ""
+    """Of a call of eSputnik's API: method and path with query, `PUT v1/contact/42`."""
+    answer_by: int = 0
+    """Until when a caller waits for eSputnik's own answer; 0 where nobody does."""
 
     def copy(self) -> "Record":
         """Return a record that may be changed without changing this one; half as dear as `replace`."""
@@ -77,12 +84,14 @@ class Record:
             self.caller_id,
             self.decision,
             self.replays,
+            self.target,
+            self.answer_by,
         )
 
     def encode(self) -> bytes:
         """Return the record as it stands in the stream."""
         head: dict[str, Any] = {
-            "v": HEAD_VERSION,
+            "v": _EVENT_VERSION,
             "id": self.id,
             "site": self.site,
             "type": self.type,
@@ -98,6 +107,8 @@ class Record:
         }
         if self.replays:
             head["replays"] = self.replays
+        if self.target:
+            head |= {"v": HEAD_VERSION, "target": self.target, "answer_by": self.answer_by}
         return b"%b\n%b" % (orjson.dumps(head), self.body)
 
     @classmethod

@@ -34,6 +34,9 @@ APPEND_FAILURES = Counter("gateway_append_failures", "Writes that were not durab
 
 SPOOL_RECORDS = Gauge("gateway_spool_records", "Records on this machine's disk, not yet in Kafka", ["topic"])
 
+# relay
+RELAYED = Counter("gateway_relayed", "Calls passed on to eSputnik", ["site", "outcome"])
+
 # identity
 STITCH_SECONDS = Histogram("gateway_stitch_seconds", "Stitching one batch of records", buckets=_FAST)
 STITCHED = Counter("gateway_stitched", "Records stitched", ["site", "decision"])
@@ -65,6 +68,16 @@ DEAD_LETTERS = Counter("gateway_dead_letters", "Records eSputnik refused for goo
 SITE_STOPPED = Gauge("gateway_site_stopped", "1 while a site's key is refused and nothing is sent", ["site"])
 CIRCUIT_OPEN = Gauge("gateway_circuit_open", "1 while an endpoint is left alone", ["site", "endpoint"])
 PACE = Gauge("gateway_pace_per_second", "Requests a second allowed now", ["site"])
+
+# product feeds, each by site and language, after the newest check
+FEED_GOOD = Gauge("gateway_feed_good", "0 while the newest version of a feed is bad", ["site", "language"])
+FEED_CHECKED = Gauge(
+    "gateway_feed_checked_timestamp_seconds", "When a feed was last looked at", ["site", "language"]
+)
+FEED_PRODUCTS = Gauge("gateway_feed_products", "Products in the newest version", ["site", "language"])
+FEED_FINDINGS = Gauge(
+    "gateway_feed_findings", "What is wrong with the newest version", ["site", "language", "severity"]
+)
 
 
 class Bound(dict[tuple[str, ...], Any]):

@@ -17,6 +17,10 @@ class RecentIds:
         if len(self._seen) > self._size:
             self._seen.popitem(last=False)
 
+    def drop(self, event_id: str) -> None:
+        """Forget the id."""
+        self._seen.pop(event_id, None)
+
     def knows(self, event_id: str, now_ms: int) -> bool:
         """Return whether the id was added within the window."""
         seen_at = self._seen.get(event_id)

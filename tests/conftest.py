@@ -18,9 +18,9 @@ class FarKafka(NamedTuple):
     port: int
 
 
-settings.register_profile("normal", max_examples=500, deadline=None)
 settings.register_profile("nightly", max_examples=20_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+if "HYPOTHESIS_PROFILE" in os.environ:
+    settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
 
 
 @pytest.fixture(scope="session")

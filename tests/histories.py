@@ -8,11 +8,19 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gateway.event import Record
 from tests.contracts.shop import DAY, HOUR, NOON, event
 from tests.oracle import Limits
+
+MANY = max(500, settings().max_examples)
+"""Histories that a test tries: 500, or what the profile wants (`nightly`)."""
+thorough = settings(max_examples=MANY, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+in_time = pytest.mark.timeout(MANY)
+"""A second for each history, on a busy machine."""
 
 AGE = 3 * DAY
 TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=HOUR, cookies=2, emails=2, phones=1, kiosk=3)
@@ -141,19 +149,18 @@ class History(NamedTuple):
 
 
 @st.composite
-def histories(draw: st.DrawFn, merges: bool = True) -> History:
+def histories(draw: st.DrawFn) -> History:
     """Batches of events of one scene, in any order and with repeats among them; what happens between them."""
     limits, scene = draw(st.sampled_from(_SCENES))
     records = draw(_events(scene))
     repeats = draw(st.lists(st.sampled_from(records), max_size=3))
     arriving = draw(st.permutations(records + repeats))
-    between = [step for step in _BETWEEN if merges or not isinstance(step, Merge | Unmerge)]
     history = History(limits, [])
     while arriving:
         size = draw(st.integers(1, 7))
         history.steps.append(Post(tuple(arriving[:size])))
         arriving = arriving[size:]
-        step = draw(st.sampled_from(between))
+        step = draw(st.sampled_from(_BETWEEN))
         if step is not None and _is_possible(step, history.merged):
             history.steps.append(step)
     return history

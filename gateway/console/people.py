@@ -6,13 +6,13 @@ from typing import Any
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gateway import identifiers
+from gateway import contacts, identifiers
 from gateway.clock import Clock
 from gateway.config import Config, Site
 from gateway.console import letters
 from gateway.console.answers import json_of, order_of, time_of
 from gateway.identity import audit, changes
-from gateway.identity.changes import ChangeRefused, Forgotten
+from gateway.identity.changes import ChangeRefused, Forgotten, customers_of
 from gateway.identity.facts import CUSTOMER, EMAIL, PHONE
 from gateway.identity.owners import person_of
 from gateway.identity.people import Contact, Cookie, CookieLink, Person, look_up_cookie, look_up_person
@@ -138,6 +138,7 @@ class People:
         dead = await letters.naming(self._store, site.id, found.names)
         if not order.dry_run:
             await letters.remove(self._store, dead)
+            await contacts.forget(self._store, site.id, customers_of(found))
         return json_of(_forgotten(found, len(dead), order.dry_run))
 
     async def _owner_of(self, site: Site, cookie: str) -> str:

@@ -89,7 +89,7 @@ class Console:
         return [(method, path, self._guarded(handler)) for method, path, handler in routes]
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: web.Request) -> web.Response:
+        async def guarded(request: web.Request) -> web.StreamResponse:
             self._keys.holder(request.headers)
             try:
                 return await handler(request)

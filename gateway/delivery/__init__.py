@@ -4,9 +4,11 @@
     lanes         who is next: one record of a lane at a time, lanes side by side
     marks         which offsets are taken and which are done: pure
     sender        one delivery of one record, and what follows from its outcome
+    ensure        a contact at eSputnik before what needs one
     mapping       which call a record is: pure
+    bulk          orders that go out together, elements that were not taken: pure
     gates         what may be asked now: stopped site, open circuits, pace
-    circuit, pace the state machines behind the gates: pure
+    pace          how many requests a second: pure
     retry         when to try again, and when to give up: pure
     dead_letters  what eSputnik refused for good, kept with the reason
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.delivery.retry import Reason
-from gateway.store import Store
+from gateway.store import Argument, Store
 
 ANSWER_CHARACTERS = 500
 
@@ -44,23 +44,27 @@ class DeadLetters:
         self._store = store
         self._clock = clock
 
-    async def keep(self, letter: DeadLetter) -> None:
-        """Return when the letter is durable; one kept before under its event id is renewed, not doubled.
+    async def keep(self, *letters: DeadLetter) -> None:
+        """Return when the letters are durable; one kept before under its event id is renewed, not doubled.
 
-        Raises Unreachable where the store is away; it may then be kept again.
+        Raises Unreachable where the store is away; they may then be kept again.
         """
+        now = self._clock.now_ms()
         async with self._store.transaction() as transaction:
-            await transaction.execute(
-                _KEEP,
-                letter.event_id,
-                letter.site,
-                letter.type,
-                letter.reason.value,
-                letter.status,
-                masked(letter.answer),
-                letter.record,
-                self._clock.now_ms(),
-            )
+            await transaction.executemany(_KEEP, [_row(letter, now) for letter in letters])
+
+
+def _row(letter: DeadLetter, now: int) -> tuple[Argument, ...]:
+    return (
+        letter.event_id,
+        letter.site,
+        letter.type,
+        letter.reason.value,
+        letter.status,
+        masked(letter.answer),
+        letter.record,
+        now,
+    )
 
 
 def masked(answer: str) -> str:

@@ -1,7 +1,7 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -9,14 +9,17 @@ import structlog
 from gateway import metrics
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
-from gateway.delivery.dead_letters import DeadLetter, DeadLetters
+from gateway.contacts import Contacts
+from gateway.delivery.bulk import gather
+from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.gates import Gates
 from gateway.delivery.lanes import Aside, Lanes
 from gateway.delivery.reading import Pending, read
-from gateway.delivery.sender import Sender
+from gateway.delivery.sender import Follow, Sender
 from gateway.errors import NotDurable, Unreachable
 from gateway.esputnik.client import EsputnikClient
 from gateway.event import Record
+from gateway.outcomes import Callers
 from gateway.recent import RecentIds
 from gateway.stream import Chunk, Mark, Stream, Taken
 
@@ -48,7 +51,10 @@ class Deliverer:
         client: EsputnikClient,
         dead_letters: DeadLetters,
         clock: Clock,
+        callers: Callers,
         erased: Callable[[Record], bool],
+        follow: Follow,
+        contacts: Contacts | None,
     ) -> None:
         """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
         self._stream = stream
@@ -62,8 +68,10 @@ class Deliverer:
         self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock)
-        self._lanes: Lanes[Pending] = Lanes(self._deliver, gates.turn, settings.concurrency, settings.window)
+        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow, contacts)
+        self._lanes: Lanes[Pending] = Lanes(
+            self._deliver, gates.turn, settings.concurrency, settings.window, gather
+        )
         self._recent = RecentIds(REMEMBERED, REPEAT_WINDOW_MS)
         self._unsaved: dict[int, Mark] = {}
         self._committing = asyncio.Lock()
@@ -152,28 +160,41 @@ class Deliverer:
         unreadable = 0
         for item in chunk.items:
             lane, pending = read(self._site, chunk.partition, item)
-            unreadable += isinstance(pending.content, DeadLetter)
+            unreadable += pending.record is None
             self._lanes.add(chunk.partition, item.offset, lane, pending)
         if unreadable:
             _log.error("records_unreadable", site=self._site, partition=chunk.partition, count=unreadable)
 
-    async def _deliver(self, pending: Pending) -> Aside | None:
+    async def _deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Deliver, and leave out the copies of what this process is done with: they share its lane.
 
-        What is left out takes nothing of the pace.
+        Where that leaves nothing, nothing of the pace is taken.
         """
-        if self._recent.knows(pending.key, self._clock.now_ms()):
-            self._copies.inc()
+        fresh = [pending for pending in together if not (self._is_copy(pending) or self._is_dropped(pending))]
+        if not fresh:
             self._gates.give_back()
-            return None
-        if isinstance(pending.content, Record) and self._is_erased(pending.content):
-            self._erased.inc()
-            self._gates.give_back()
-            return None
-        aside = await self._sender.deliver(pending)
-        if aside is None:
-            self._recent.add(pending.key, self._clock.now_ms())
-        return aside
+        outcomes = await self._sender.deliver(fresh) if fresh else ()
+        waiting = {
+            pending.key: aside for pending, aside in zip(fresh, outcomes, strict=True) if aside is not None
+        }
+        for pending in fresh:
+            if pending.key not in waiting:
+                self._recent.add(pending.key, self._clock.now_ms())
+        return [waiting.get(pending.key) for pending in together]
+
+    def _is_copy(self, pending: Pending) -> bool:
+        """Tell whether this process is done with the record already."""
+        if not self._recent.knows(pending.key, self._clock.now_ms()):
+            return False
+        self._copies.inc()
+        return True
+
+    def _is_dropped(self, pending: Pending) -> bool:
+        """Tell whether whom the record names was erased since; then nothing of it is sent or kept."""
+        if pending.record is None or not self._is_erased(pending.record):
+            return False
+        self._erased.inc()
+        return True
 
     async def _commit_regularly(self) -> None:
         while True:

@@ -9,13 +9,15 @@ from collections.abc import Callable
 import structlog
 
 from gateway import metrics
+from gateway.circuit import Circuit
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
-from gateway.delivery.circuit import Circuit
 from gateway.delivery.mapping import Endpoint
 from gateway.delivery.pace import Pace
 from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Unavailable
 
+PRODUCTS_PER_SECOND = 1.0
+"""Requests to the Products and Markets API (Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md)."""
 FAILURES = 5
 """Failures in a row that open an endpoint's circuit."""
 _LOOK_SECONDS = 1.0
@@ -41,6 +43,7 @@ class Gates:
         self._pace = pace = Pace(site.rate, share, clock.monotonic())
         self._key = Circuit(1, settings.probe_seconds)
         self._circuits = {endpoint: Circuit(FAILURES, settings.probe_seconds) for endpoint in Endpoint}
+        self._products = Pace(PRODUCTS_PER_SECOND, share, clock.monotonic())
         self._stopped = metrics.SITE_STOPPED.labels(site.id)
         self._opened = {name: metrics.CIRCUIT_OPEN.labels(site.id, name) for name in Endpoint}
         metrics.PACE.labels(site.id).set_function(lambda: pace.per_second(clock.monotonic()))
@@ -54,23 +57,25 @@ class Gates:
         while (wait := self._pace.take(self._clock.monotonic())) > 0:
             await self._clock.sleep(min(wait, _LOOK_SECONDS))
 
-    def give_back(self) -> None:
-        """Undo a `turn` in which nothing was asked."""
-        self._pace.give_back()
-
     def enter(self, endpoint: Endpoint) -> float:
         """Return 0 to let a request through, whose outcome `learn` is then told; else the seconds to wait.
 
         Who has to wait gives back the turn.
         """
+        now = self._clock.monotonic()
         wait = self.wait(endpoint)
+        if wait <= 0 and endpoint is Endpoint.PRODUCTS:
+            wait = self._products.take(now)
         if wait > 0:
             self._pace.give_back()
             return wait
-        now = self._clock.monotonic()
         self._key.begin(now)
         self._circuits[endpoint].begin(now)
         return 0.0
+
+    def give_back(self) -> None:
+        """Give back a turn that was not used after all."""
+        self._pace.give_back()
 
     def wait(self, endpoint: Endpoint) -> float:
         """Return the seconds until the endpoint is worth asking; 0 when it is now."""
@@ -95,10 +100,11 @@ class Gates:
             _log.info("circuit_closed", site=self._site, endpoint=endpoint)
             self._reopened()
         self._learn_of_key(began_at, now, isinstance(problem, KeyRefused))
+        pace = self._products if endpoint is Endpoint.PRODUCTS else self._pace
         if isinstance(problem, RateLimited):
-            self._pace.limited(began_at, now, problem.retry_after)
+            pace.limited(began_at, now, problem.retry_after)
         else:
-            self._pace.went_well()
+            pace.went_well()
 
     def _learn_of_key(self, began_at: float, now: float, refused: bool) -> None:
         if refused and self._key.failed(now):

@@ -6,7 +6,7 @@ end after each delivery, and is put aside with a timer, holding no worker, while
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.delivery.marks import Progress
@@ -14,6 +14,13 @@ from gateway.stream import Mark
 from gateway.stream.marks import Ranges
 
 T = TypeVar("T")
+
+Gather = Callable[[T], Callable[[T], bool] | None]
+"""For the first record of a delivery: what tells whether another one joins it; None where it goes alone."""
+
+
+def _alone(_: object) -> None:
+    return None
 
 
 class Aside(NamedTuple):
@@ -65,22 +72,25 @@ class _Partition(Generic[T]):
 class Lanes(Generic[T]):
     """The scheduler of one site.
 
-    `deliver` is called for the first record of a lane and returns None when nothing is left to do for it.
+    `deliver` is called for the first record of a lane, and those of other lanes that `gather` lets join it;
+    it returns None for each for which nothing is left to do.
     `turn` returns when one more delivery may start; nothing is under way while it waits. `window` bounds the
     records of a partition that are taken and not done.
     """
 
     def __init__(
         self,
-        deliver: Callable[[T], Awaitable[Aside | None]],
+        deliver: Callable[[Sequence[T]], Awaitable[Sequence[Aside | None]]],
         turn: Callable[[], Awaitable[None]],
         workers: int,
         window: int,
+        gather: Gather[T] = _alone,
     ) -> None:
         self._deliver = deliver
         self._turn = turn
         self._workers = workers
         self._window = window
+        self._gather = gather
         self._partitions: dict[int, _Partition[T]] = {}
         self._ready: deque[_Lane[T]] = deque()
         self._filled = asyncio.Event()
@@ -156,10 +166,10 @@ class Lanes(Generic[T]):
                 for partition in stopping:
                     await partition.landed.wait()
         except TimeoutError:
-            await self._cut_off([task for partition in stopping for task in partition.flying()])
+            await self._cut_off({task for partition in stopping for task in partition.flying()})
         return [partition.progress.mark() for partition in stopping]
 
-    async def _cut_off(self, workers: list[asyncio.Task[None]]) -> None:
+    async def _cut_off(self, workers: set[asyncio.Task[None]]) -> None:
         for worker in workers:
             worker.cancel()
             self._hire()
@@ -179,16 +189,17 @@ class Lanes(Generic[T]):
 
     async def _work(self) -> None:
         while True:
-            lane = await self._next()
-            offset, item = lane.items[0]
+            lanes = await self._next()
             try:
-                aside = await self._deliver(item)
-                self._settle(lane, offset, aside)
+                asides = await self._deliver([lane.items[0][1] for lane in lanes])
+                for lane, aside in zip(lanes, asides, strict=True):
+                    self._settle(lane, aside)
             finally:
-                lane.worker = None
-                lane.partition.look_whether_landed()
+                for lane in lanes:
+                    lane.worker = None
+                    lane.partition.look_whether_landed()
 
-    async def _next(self) -> _Lane[T]:
+    async def _next(self) -> list[_Lane[T]]:
         async with self._head_of_queue:
             while True:
                 while not self._ready:
@@ -197,8 +208,10 @@ class Lanes(Generic[T]):
                 await self._turn()
                 lane = self._pop()
                 if lane is not None:
-                    lane.worker = asyncio.current_task()
-                    return lane
+                    lanes = [lane, *self._companions(lane)]
+                    for lane in lanes:
+                        lane.worker = asyncio.current_task()
+                    return lanes
 
     def _pop(self) -> _Lane[T] | None:
         """Take the next lane out of the queue; those of stopped partitions are left there until here."""
@@ -208,10 +221,23 @@ class Lanes(Generic[T]):
                 return lane
         return None
 
-    def _settle(self, lane: _Lane[T], offset: int, aside: Aside | None) -> None:
+    def _companions(self, first: _Lane[T]) -> list[_Lane[T]]:
+        """Take those lanes out of the queue whose next record goes along with that of the first."""
+        joins = self._gather(first.items[0][1])
+        if joins is None:
+            return []
+        companions: list[_Lane[T]] = []
+        for _ in range(len(self._ready)):
+            lane = self._ready.popleft()
+            if lane.partition.stopped:
+                continue
+            (companions if joins(lane.items[0][1]) else self._ready).append(lane)
+        return companions
+
+    def _settle(self, lane: _Lane[T], aside: Aside | None) -> None:
         partition = lane.partition
         if aside is None:
-            lane.items.popleft()
+            offset, _ = lane.items.popleft()
             partition.progress.done(offset)
             self.news.set()
         if partition.stopped:

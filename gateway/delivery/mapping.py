@@ -1,8 +1,10 @@
 """Which call to eSputnik a record is. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.calls import ApiCall
 from gateway.event import Record
 
 
@@ -10,6 +12,37 @@ class Endpoint(StrEnum):
     """What is called at eSputnik; each has a circuit of its own, and the values are metric labels."""
 
     TRACKER = "tracker"
+    CONTACT = "contact"
+    CONTACTS = "contacts"
+    ORDERS = "orders"
+    EVENT = "event"
+    GROUP = "group"
+    UNSUBSCRIBED = "unsubscribed"
+    PRODUCTS = "products"
+
+
+_ENDPOINTS: Mapping[str, Endpoint] = {
+    ApiCall.ADD_CONTACT: Endpoint.CONTACT,
+    ApiCall.UPDATE_CONTACT: Endpoint.CONTACT,
+    ApiCall.SUBSCRIBE_CONTACT: Endpoint.CONTACT,
+    ApiCall.DELETE_CONTACT: Endpoint.CONTACT,
+    ApiCall.ADD_CONTACTS: Endpoint.CONTACTS,
+    ApiCall.UPLOAD_CONTACTS: Endpoint.CONTACTS,
+    ApiCall.ADD_ORDERS: Endpoint.ORDERS,
+    ApiCall.DELETE_ORDERS: Endpoint.ORDERS,
+    ApiCall.GENERATE_EVENT: Endpoint.EVENT,
+    ApiCall.GENERATE_EVENT_V3: Endpoint.EVENT,
+    ApiCall.ADD_PAST_EVENTS: Endpoint.EVENT,
+    ApiCall.ATTACH_CONTACTS: Endpoint.GROUP,
+    ApiCall.DETACH_CONTACTS: Endpoint.GROUP,
+    ApiCall.ADD_UNSUBSCRIBED: Endpoint.UNSUBSCRIBED,
+    ApiCall.DELETE_UNSUBSCRIBED: Endpoint.UNSUBSCRIBED,
+    ApiCall.UPDATE_PRODUCTS: Endpoint.PRODUCTS,
+    ApiCall.DELETE_PRODUCTS: Endpoint.PRODUCTS,
+    ApiCall.UPDATE_MARKETS: Endpoint.PRODUCTS,
+}
+
+_DELETIONS = frozenset([ApiCall.DELETE_CONTACT, ApiCall.DELETE_ORDERS, ApiCall.DELETE_PRODUCTS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +52,24 @@ class Call:
     endpoint: Endpoint
     request_id: str
     body: bytes
+    target: str = ""
+    """Method and path of a call of the API; "" for the tracker."""
+    is_deletion: bool = False
+    """Whether what is not there any more is done."""
 
 
-def call_for(record: Record) -> Call:
-    """Return the call that delivers the record: tracking events go to the tracker, body unchanged."""
-    return Call(Endpoint.TRACKER, record.id, record.body)
+def call_for(records: Sequence[Record]) -> Call:
+    """Return the call that delivers the records, their bodies unchanged; several are orders.
+
+    Tracking events go to the tracker, a call of the API to where it was posted. A deletion of a contact says
+    all in its path and query.
+    """
+    first = records[0]
+    if not first.target:
+        return Call(Endpoint.TRACKER, first.id, first.body)
+    body = first.body
+    if first.type == ApiCall.ADD_ORDERS:
+        body = b'{"orders":[%b]}' % b",".join(record.body for record in records)
+    elif first.type == ApiCall.DELETE_CONTACT:
+        body = b""
+    return Call(_ENDPOINTS[first.type], first.id, body, first.target, first.type in _DELETIONS)

@@ -17,11 +17,18 @@ _TEXT_LIMIT = 128
 
 @dataclass(slots=True)
 class Pending:
-    """A record on its way, with what it has cost so far; a dead letter once that is decided."""
+    """A record on its way, with what it has cost so far; dead letters once that is decided."""
 
-    content: Record | DeadLetter
+    record: Record | None
+    """None where it cannot be read."""
     key: str
     """The same for copies alone: the record's id and replays, or where it stands if it cannot be read."""
+    letters: tuple[DeadLetter, ...] = ()
+    """What is left to be kept; nothing is sent any more."""
+    told: bool = False
+    """Whether a caller may have taken what the letters say; then nothing is kept."""
+    most: int = 1000
+    """With how many others at most it may share a call."""
     effort: Effort = field(default_factory=Effort)
 
 
@@ -40,7 +47,7 @@ def read(site: str, partition: int, item: Item) -> tuple[str, Pending]:
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
     place = f"{site}/unreadable/{partition}/{item.offset}"
-    return place, Pending(_unreadable(site, place, item.value), place)
+    return place, Pending(None, place, (_unreadable(site, place, item.value),))
 
 
 def dead(record: Record, reason: Reason, status: int | None = None, answer: str = "") -> DeadLetter:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.config import Delivery
+from gateway.delivery.mapping import Call, Endpoint
 from gateway.esputnik.errors import EsputnikError, Refused, Repeated, Unavailable
 
 
@@ -18,6 +19,9 @@ class Reason(StrEnum):
     GAVE_UP = "gave_up"
     UNREADABLE = "unreadable"
 
+
+TRACKING = Call(Endpoint.TRACKER, "", b"")
+"""Any tracking event."""
 
 _REASONS = {
     400: Reason.BAD_REQUEST,
@@ -34,6 +38,8 @@ class Effort:
     tries: int = 0
     waited: float = 0.0
     """Seconds of backoff."""
+    doubtful: bool = False
+    """Whether one of them may have been taken, though no answer said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +62,40 @@ class Dead:
 
 
 def verdict(
-    problem: EsputnikError | None, effort: Effort, settings: Delivery, counts: bool, draw: float
+    problem: EsputnikError | None,
+    effort: Effort,
+    settings: Delivery,
+    counts: bool,
+    draw: float,
+    call: Call = TRACKING,
 ) -> Delivered | Again | Dead:
     """Return what follows, and add to the effort where the failure `counts` against the record.
 
     `draw` is a random number from 0 up to 1. A refused key and a 429 are about the site, not the record: the
     gates keep it waiting. An identical request within a minute (409) was this event itself, sent before
-    an answer was lost or a process was killed: a tracking event carries its cookie and its milliseconds.
+    an answer was lost or a process was killed: a tracking event carries its cookie and its milliseconds. A
+    call may be equal to another one on purpose: if it cannot have been taken before, it waits the minute out.
     """
     match problem:
-        case None | Repeated():
+        case None:
             return Delivered()
+        case Repeated():
+            ours = not call.target or effort.doubtful
+            return Delivered() if ours else Again(settings.repeat_seconds)
         case Refused():
+            if call.is_deletion and is_not_found(problem):
+                return Delivered()
             return Dead(_REASONS.get(problem.status or 0, Reason.REFUSED))
         case Unavailable():
+            effort.doubtful = True
             return _after_failure(effort, settings, counts, problem.retry_after or 0.0, draw)
         case _:
             return Again(0.0)
+
+
+def is_not_found(problem: Refused) -> bool:
+    """Tell whether what was to be deleted is not there, as Yespo's Shopify application reads it."""
+    return problem.status == 404 or "not found" in problem.said.lower()
 
 
 def _after_failure(

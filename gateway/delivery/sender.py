@@ -1,23 +1,31 @@
-"""One delivery of one record: through the gates, to eSputnik, and what follows from its outcome."""
+"""One delivery: through the gates, to eSputnik, and what follows from its outcome for each of its records."""
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
+import orjson
 import structlog
 
 from gateway import metrics
+from gateway.calls import DELETIONS, ApiCall
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
+from gateway.contacts import Contacts
+from gateway.delivery.bulk import failed_orders, failures, letter_record, order_id
 from gateway.delivery.dead_letters import DeadLetter, DeadLetters
+from gateway.delivery.ensure import Ensure
 from gateway.delivery.gates import Gates
 from gateway.delivery.lanes import Aside
 from gateway.delivery.mapping import Call, Endpoint, call_for
 from gateway.delivery.reading import Pending, dead
-from gateway.delivery.retry import Again, Dead, Delivered, verdict
+from gateway.delivery.retry import Again, Dead, Delivered, Reason, verdict
 from gateway.errors import Unreachable
-from gateway.esputnik.answers import Answer
+from gateway.esputnik.answers import Answer, words
 from gateway.esputnik.client import EsputnikClient
-from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Refused, Repeated
+from gateway.esputnik.errors import EsputnikError, KeyRefused, RateLimited, Refused, Repeated, Unavailable
+from gateway.event import Record
+from gateway.outcomes import GRACE_SECONDS, Callers, Outcome
 
 STORE_SECONDS = 1.0
 """Wait before a dead letter is given to a store that was away once more."""
@@ -31,6 +39,8 @@ _OUTCOMES: dict[type[EsputnikError], str] = {
     RateLimited: "limited",
     KeyRefused: "key_refused",
 }
+
+Follow = Callable[[Record], Awaitable[None]]
 
 _log = structlog.get_logger()
 
@@ -46,67 +56,209 @@ class Sender:
         gates: Gates,
         dead_letters: DeadLetters,
         clock: Clock,
+        callers: Callers,
+        follow: Follow,
+        contacts: Contacts | None,
     ) -> None:
+        """`follow` does what a delivered deletion asks of the gateway itself; it may raise Unreachable.
+
+        With `contacts` a customer has one before what needs it is sent.
+        """
         self._settings = settings
+        self._client = client
         self._gates = gates
         self._dead_letters = dead_letters
         self._clock = clock
+        self._callers = callers
+        self._follow_deletion = follow
+        self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
-        self._calls: dict[Endpoint, Callable[[bytes, str], Awaitable[Answer]]] = {
-            Endpoint.TRACKER: client.track,
-        }
         self._outcomes = metrics.Bound(metrics.DELIVERIES, site.id)
         self._seconds = metrics.Bound(metrics.DELIVERY_SECONDS, site.id)
         self._dead = metrics.Bound(metrics.DEAD_LETTERS, site.id)
 
-    async def deliver(self, pending: Pending) -> Aside | None:
-        """Return None when nothing is left to do: eSputnik has the record, or it is kept as a dead letter."""
-        if isinstance(pending.content, DeadLetter):
-            return await self._keep(pending.content)
-        call = call_for(pending.content)
+    async def deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
+        """Return None for each that has nothing left to do: eSputnik has it, or it is kept as a dead letter.
+
+        Several are orders that go out in one call.
+        """
+        first = together[0]
+        if first.letters:
+            return [await self._keep(first)]
+        call = call_for([_record(pending) for pending in together])
+        if self._ensure is not None and self._gates.wait(call.endpoint) <= 0:
+            aside = await self._contact_first(self._ensure, _record(first))
+            if aside is not None:
+                self._gates.give_back()
+                return [aside] * len(together)
         wait = self._gates.enter(call.endpoint)
         if wait > 0:
-            return Aside(wait, held=True)
-        counts, problem = await self._ask(call)
-        match verdict(problem, pending.effort, self._settings, counts, random.random()):  # noqa: S311 -- jitter
-            case Delivered():
-                return None
-            case Again(after):
-                return self._aside(call.endpoint, after)
-            case Dead(reason):
-                assert problem is not None
-                pending.content = dead(pending.content, reason, problem.status, problem.said)
-                return await self._keep(pending.content)
+            return [Aside(wait, held=True)] * len(together)
+        counts, answer = await self._ask(call)
+        if len(together) > 1 and _is_to_be_split(together, answer):
+            for pending in together:
+                pending.most = len(together) // 2
+            return [Aside(0.0)] * len(together)
+        answers = _of_each(together, answer)
+        return [
+            await self._follow(pending, call, counts, own)
+            for pending, own in zip(together, answers, strict=True)
+        ]
 
-    async def _ask(self, call: Call) -> tuple[bool, EsputnikError | None]:
+    async def _contact_first(self, ensure: Ensure, record: Record) -> Aside | None:
+        """Return None when the record may go, its customer having a contact as far as it needs one."""
+        if not ensure.is_needed(record):
+            return None
+        held = self._gates.wait(Endpoint.CONTACT)
+        if held > 0:
+            return Aside(held, held=True)
+        try:
+            wait = await ensure.wait(record)
+        except Unreachable:
+            return Aside(STORE_SECONDS)
+        return Aside(wait) if wait > 0 else None
+
+    async def _ask_apart(self, call: Call) -> Answer | EsputnikError:
+        """Make a call for which no lane has taken its turn."""
+        await self._gates.turn()
+        if self._gates.enter(call.endpoint) > 0:
+            return Unavailable("its circuit is open")
+        return (await self._ask(call))[1]
+
+    async def _ask(self, call: Call) -> tuple[bool, Answer | EsputnikError]:
         """Return the outcome, and whether a failure counts against the record."""
         began_at = self._clock.monotonic()
         problem: EsputnikError | None = None
+        answer: Answer | EsputnikError
         try:
-            await self._calls[call.endpoint](call.body, call.request_id)
+            if call.target:
+                answer = await self._client.call(call.target, call.body, call.request_id)
+            else:
+                answer = await self._client.track(call.body, call.request_id)
         except EsputnikError as failure:
-            problem = failure
+            answer = problem = failure
         self._seconds[call.endpoint,].observe(self._clock.monotonic() - began_at)
         outcome = "delivered" if problem is None else _OUTCOMES.get(type(problem), "unavailable")
         self._outcomes[call.endpoint, outcome].inc()
         counts = self._gates.are_open(call.endpoint)
         self._gates.learn(call.endpoint, began_at, problem)
-        return counts, problem
+        return counts, answer
+
+    async def _follow(
+        self, pending: Pending, call: Call, counts: bool, answer: Answer | EsputnikError
+    ) -> Aside | None:
+        """Return what is left to do for one record after its answer."""
+        record = _record(pending)
+        if self._ensure is not None and isinstance(answer, Repeated):
+            answer = self._ensure.answer_to_twin(record) or answer
+        problem = answer if isinstance(answer, EsputnikError) else None
+        match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
+            case Delivered():
+                if call.target and not await self._is_followed(pending):
+                    return Aside(STORE_SECONDS)
+                if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's
+                    return None
+                return await self._tell(pending, answer, _letters(record, answer))
+            case Again(after):
+                return self._aside(call.endpoint, after)
+            case Dead(reason):
+                assert problem is not None
+                return await self._tell(
+                    pending, answer, (dead(record, reason, problem.status, problem.said),)
+                )
+
+    async def _is_followed(self, pending: Pending) -> bool:
+        """Do what the call asks of us; where the store is away, what is taken already comes again."""
+        record = _record(pending)
+        try:
+            if self._ensure is not None:
+                await self._ensure.learn(record)
+            if record.type in DELETIONS:
+                await self._follow_deletion(record)
+        except Unreachable:
+            pending.effort.doubtful = True
+            return False
+        return True
+
+    async def _tell(
+        self, pending: Pending, answer: Answer | EsputnikError, letters: tuple[DeadLetter, ...]
+    ) -> Aside | None:
+        """Give the answer to the caller; what it refuses is kept unless he has it."""
+        record = _record(pending)
+        wait = (record.answer_by - self._clock.now_ms()) / 1000
+        heard: bool | None = False
+        if wait > 0:
+            heard = await self._callers.tell(record, Outcome(answer.status or 503, answer.body))
+        if heard or not letters:
+            return None
+        pending.letters = letters
+        if heard is None:
+            pending.told = True
+            return Aside(wait + GRACE_SECONDS)
+        return await self._keep(pending)
 
     def _aside(self, endpoint: Endpoint, after: float) -> Aside:
         if self._gates.are_open(endpoint):
             return Aside(after)
         return Aside(max(after, self._gates.wait(endpoint)) * _BEHIND, held=True)
 
-    async def _keep(self, letter: DeadLetter) -> Aside | None:
+    async def _keep(self, pending: Pending) -> Aside | None:
         try:
-            await self._dead_letters.keep(letter)
+            if pending.told and await self._callers.heard(_record(pending).id):
+                return None
+            pending.told = False
+            await self._dead_letters.keep(*pending.letters)
         except Unreachable as problem:
             if not self._store_is_away:
                 _log.warning("dead_letters_wait", site=self._site, reason=str(problem))
             self._store_is_away = True
             return Aside(STORE_SECONDS)
         self._store_is_away = False
-        self._dead[letter.reason,].inc()
+        for letter in pending.letters:
+            self._dead[letter.reason,].inc()
         return None
+
+
+def _record(pending: Pending) -> Record:
+    assert pending.record is not None, "what cannot be read has letters from the start"
+    return pending.record
+
+
+def _is_to_be_split(together: Sequence[Pending], answer: Answer | EsputnikError) -> bool:
+    """Return whether a bulk has to come in smaller ones, until the culprit is alone."""
+    if isinstance(answer, EsputnikError):
+        return isinstance(answer, Refused) and not isinstance(answer, Repeated)
+    return failed_orders(answer, [order_id(_record(pending)) for pending in together]).unclear
+
+
+def _of_each(together: Sequence[Pending], answer: Answer | EsputnikError) -> Sequence[Answer | EsputnikError]:
+    """Return what the answer means for each record: orders are taken or listed as failed one by one."""
+    first = _record(together[0])
+    if isinstance(answer, EsputnikError) or first.type != ApiCall.ADD_ORDERS:
+        return [answer] * len(together)
+    ids = [order_id(_record(pending)) for pending in together]
+    failed = failed_orders(answer, ids).failed
+    return [_of_order(answer, failed.get(one)) for one in ids]
+
+
+def _of_order(answer: Answer, element: Any) -> Answer | Refused:
+    """Return the answer as a call with one order alone would have got it."""
+    document = answer.document()
+    rest = {k: v for k, v in document.items() if k != "failedOrders"} if isinstance(document, dict) else None
+    if element is None:
+        return answer if rest is None else Answer(answer.status, orjson.dumps(rest))
+    body = orjson.dumps({**(rest or {}), "failedOrders": element})
+    said = words(orjson.dumps(element))
+    return Refused("eSputnik did not take the order", status=answer.status, said=said, body=body)
+
+
+def _letters(record: Record, answer: Answer | EsputnikError) -> tuple[DeadLetter, ...]:
+    """Return a dead letter for each element that a success lists as not taken."""
+    if isinstance(answer, EsputnikError):
+        return ()
+    failed = enumerate(failures(record, answer), 1)
+    return tuple(
+        dead(letter_record(record, number, failure), Reason.REFUSED, answer.status, failure.said)
+        for number, failure in failed
+    )

@@ -32,9 +32,13 @@ class Answer:
     status: int
     body: bytes
 
+    def document(self) -> Any:
+        """Return the body's JSON; None where it is none, as with a plain sentence."""
+        return _document(self.body)
+
     def field(self, name: str) -> Any:
         """Return a field of the body where that is a JSON object that has it, else None."""
-        document = _document(self.body)
+        document = self.document()
         return document.get(name) if isinstance(document, dict) else None
 
 
@@ -51,13 +55,13 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now: float) -
     wait = retry_after(headers, now)
     message = f"eSputnik answered {status}"
     if status == 401:
-        return KeyRefused(message, status=status, said=said)
+        return KeyRefused(message, status=status, said=said, body=body)
     if status == 409:
-        return Repeated(message, status=status, said=said)
+        return Repeated(message, status=status, said=said, body=body)
     if status == 429:
         return RateLimited(message, status=status, said=said, retry_after=wait)
     if 400 <= status < 500 and status not in _LATER:
-        return Refused(message, status=status, said=said)
+        return Refused(message, status=status, said=said, body=body)
     return Unavailable(message, status=status, said=said, retry_after=wait)
 
 
@@ -73,7 +77,7 @@ def _taken(status: int, body: bytes) -> Answer | EsputnikError:
         return Unavailable(f"a web page was answered with {status}", status=status)
     document = _document(body)
     if isinstance(document, dict) and (document.get("errors") or document.get("errorMessage")):
-        return Refused(f"eSputnik answered {status} with errors", status=status, said=words(body))
+        return Refused(f"eSputnik answered {status} with errors", status=status, said=words(body), body=body)
     return Answer(status, body)
 
 

@@ -6,20 +6,42 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    StreamReader,
+    TCPConnector,
+)
 from yarl import URL
 
 from gateway.esputnik.answers import Answer, classify, whole_number
 from gateway.esputnik.errors import EsputnikError, Unavailable
 
 BODY_BYTES = 64 * 1024
-"""How much of an answer is read; more than that is no answer of eSputnik's."""
+"""How much of the tracker's answer is read; more than that is no answer of eSputnik's."""
+API_BODY_BYTES = 16 * 2**20
+"""How much of an answer of the API is read: a bulk call may fail in thousands of elements."""
 
 _HEADERS = {
     "Content-Type": "application/json; charset=UTF-8",
     "Accept": "application/json",
     "User-Agent": "esputnik-gateway",
 }
+
+
+_PASSED_HEADERS = ("Content-Type", "Retry-After", "TotalCount")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An answer for somebody else, as it came."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +96,9 @@ class EsputnikClient:
             headers=_HEADERS,
             timeout=self._timeout,
         )
+        # Of its own accord aiohttp repeats GET, PUT and DELETE on a connection that breaks; there is no other
+        # switch, and a test tells when this one is gone.
+        self._session._retry_connection = False
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,6 +121,30 @@ class EsputnikClient:
         headers = {"X-Request-Id": request_id, **self._authorization}
         return await self._ask("POST", self._api / "v1" / "contact", headers, body)
 
+    async def call(self, target: str, body: bytes, request_id: str) -> Answer:
+        """Make one call of the API; `target` is its method and its path with query, `PUT v1/contact/42`.
+
+        `body` is its JSON, or nothing. What a 2xx lists as failed is the caller's to read.
+        """
+        method, _, path = target.partition(" ")
+        headers = {"X-Request-Id": request_id, **self._authorization}
+        url = URL(f"{self._api}/{path}", encoded=True)
+        return await self._ask(method, url, headers, body or None, API_BODY_BYTES)
+
+    async def pass_on(self, method: str, path: str, body: bytes, accept: str) -> Passed:
+        """Make any call of the API for somebody else, and return its answer whatever that is.
+
+        `path` is relative to the API, with its query. Raises Unavailable without an answer, or with one that
+        is longer than API_BODY_BYTES.
+        """
+        headers = {**self._authorization, "Accept": accept}
+        url = URL(f"{self._api}/{path}", encoded=True)
+        response, received = await self._exchange(method, url, headers, body or None, API_BODY_BYTES + 1)
+        if len(received) > API_BODY_BYTES:
+            raise Unavailable(f"the answer is longer than {API_BODY_BYTES} bytes")
+        kept = {name: response.headers[name] for name in _PASSED_HEADERS if name in response.headers}
+        return Passed(response.status, kept, received)
+
     async def account_info(self) -> AccountInfo:
         """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""
         answer = await self._ask("GET", self._api / "v1" / "account" / "info", self._authorization)
@@ -104,25 +153,39 @@ class EsputnikClient:
             organisation if isinstance(organisation, str) else None, whole_number(answer.field("orgId"))
         )
 
-    async def _ask(self, method: str, url: URL, headers: dict[str, str], body: bytes | None = None) -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        url: URL,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        limit: int = BODY_BYTES,
+    ) -> Answer:
+        response, received = await self._exchange(method, url, headers, body, limit)
+        outcome = classify(response.status, response.headers, received, time.time())
+        if isinstance(outcome, EsputnikError):
+            raise outcome
+        return outcome
+
+    async def _exchange(
+        self, method: str, url: URL, headers: dict[str, str], body: bytes | None, limit: int
+    ) -> tuple[ClientResponse, bytes]:
+        """Return the answer and the start of its body; raises Unavailable without one."""
         if self._session is None:
             raise RuntimeError("the client is used outside `async with`")
         try:
             async with self._session.request(
                 method, url, headers=headers, data=body, allow_redirects=False
             ) as response:
-                received = await _start_of(response.content)
-            outcome = classify(response.status, response.headers, received, time.time())
+                return response, await _start_of(response.content, limit)
         except (ClientError, TimeoutError, OSError) as problem:
-            # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
-            outcome = Unavailable(f"no answer: {type(problem).__name__}")
-        if isinstance(outcome, EsputnikError):
-            raise outcome
-        return outcome
+            away = Unavailable(f"no answer: {type(problem).__name__}")
+        # Its name alone, and not as a cause: some of aiohttp's errors carry the request's headers.
+        raise away
 
 
-async def _start_of(content: StreamReader) -> bytes:
-    received = b""
-    while len(received) < BODY_BYTES and (part := await content.read(BODY_BYTES - len(received))):
+async def _start_of(content: StreamReader, limit: int) -> bytes:
+    received = bytearray()
+    while len(received) < limit and (part := await content.read(limit - len(received))):
         received += part
-    return received
+    return bytes(received)

@@ -15,13 +15,21 @@ class EsputnikError(Exception):
     """An answer that is no success, or none at all."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, said: str = "", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        said: str = "",
+        retry_after: float | None = None,
+        body: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.status = status
         """HTTP status; None without an answer."""
         self.said = said
         """eSputnik's own words, bounded; may hold personal data."""
+        self.body = body
+        """The answer's body as it came; may hold personal data."""
         self.retry_after = retry_after
         """Seconds that eSputnik asks to wait, where it does."""
 

@@ -6,6 +6,7 @@
     rules       what follows for one event (`observe`, `decide`); every rule by its number   pure
     settings    times and limits that a site decides
 
+    questions   what a batch needs to know                                                   pure
     links       the facts in the shared database: one read and one write for a batch
     sites       what operators have decided: merges and erasures
     callers     ids that callers chose: which record holds one, and which are its repeats

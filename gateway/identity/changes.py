@@ -123,6 +123,11 @@ async def forget(
     return found
 
 
+def customers_of(found: Forgotten) -> list[str]:
+    """Return the customer ids among the names that an erasure found."""
+    return [name.removeprefix(CUSTOMER) for name in found.names if name.startswith(CUSTOMER)]
+
+
 def _names_of(rules: Rules, owner: str, name: str) -> list[str]:
     """Return the names that are his alone; a contact key that others were seen with stays theirs."""
     mine = {owner, name, *rules.owners.names(owner)}

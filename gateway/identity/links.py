@@ -1,21 +1,15 @@
 """The facts in the shared database: one read and one write for a whole batch of records."""
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gateway.event import LOGOUT, Record
-from gateway.identity.facts import CUSTOMER, Facts, Seen, Sighting
-from gateway.identity.rules import names_in
+from gateway.identity.facts import Facts, Seen, Sighting
+from gateway.identity.questions import Key, Question, near_limit, with_merged
 from gateway.identity.settings import StitchSettings
 from gateway.identity.thinning import SPANS
 from gateway.store import Row, Statement, Transaction, bulk
 
 _HISTORY, _CLAIM, _SEEN, _EPOCH = 0, 1, 2, 3
-
-Key = tuple[str, str]
-"""A site, and a cookie or a name on it."""
 
 # $1 sites; $2 cookies of the batch, each with its earliest event; $3 names for whom a cookie is wanted;
 # $4 every name in the batch; $5 time of the earliest event, $6 the link age before it; $7 the smallest limit
@@ -123,60 +117,12 @@ _CLAIM_CONTACT = """
 """
 
 
-class Shown(NamedTuple):
-    """What a batch shows of a name."""
-
-    together: set[Key]
-    """Names that came together with it."""
-    cookies: set[str]
-
-
-class Question(NamedTuple):
-    """What a batch needs to know."""
-
-    sites: set[str]
-    cookies: dict[Key, int]
-    """Each with the time of its earliest event."""
-    wanted: set[Key]
-    """Names of owners whose latest cookie an event lacks."""
-    named: set[Key]
-    """Every name in the batch."""
-    since: int
-    """Time of the earliest event."""
-    shown: Mapping[Key, Shown] = MappingProxyType({})
-    """What the batch shows of each name."""
-
-
 class Known(NamedTuple):
     """An answer."""
 
     facts: dict[str, Facts]
     """By site, one for each that was asked about."""
     epochs: dict[str, int]
-
-
-def question(sites: Iterable[str], records: Sequence[Record], staying: Container[str] = ()) -> Question:
-    """Return what has to be known to decide on these records; those of a type in `staying` want no cookie."""
-    cookies: dict[Key, int] = {}
-    wanted: set[Key] = set()
-    groups: list[set[Key]] = []
-    shown: defaultdict[Key, Shown] = defaultdict(lambda: Shown(set(), set()))
-    for record in records:
-        names = set() if record.type == LOGOUT else {(record.site, name) for name in names_in(record)}
-        if names:
-            groups.append(names)
-        for name in names:
-            shown[name].together.update(names)
-            if record.cookie:
-                shown[name].cookies.add(record.cookie)
-        if record.cookie:
-            key = record.site, record.cookie
-            cookies[key] = min(record.occurred_at, cookies.get(key, record.occurred_at))
-        elif record.type not in staying:
-            wanted |= names
-    named = set().union(*groups)
-    since = min((record.occurred_at for record in records), default=0)
-    return Question(set(sites), cookies, _with_other_names(wanted, groups), named, since, shown)
 
 
 async def read(
@@ -190,13 +136,13 @@ async def read(
     `merged` are the operators' merges by site. A customer who turns out to be a merged one costs one more
     round trip for his other names, and one near the limit of cookies for every one of his sightings.
     """
-    near_limit = set[Key]()
+    whole = set[Key]()
     while True:
-        known = await _read(transaction, asked, settings, merged, near_limit)
-        wider, nearer = _with_merged(asked, known.facts), _near_limit(asked, known.facts, settings)
-        if wider == asked and nearer <= near_limit:
+        known = await _read(transaction, asked, settings, merged, whole)
+        wider, nearer = with_merged(asked, known.facts), near_limit(asked, known.facts, settings)
+        if wider == asked and nearer <= whole:
             return known
-        asked, near_limit = wider, near_limit | nearer
+        asked, whole = wider, whole | nearer
 
 
 async def epochs(transaction: Transaction, sites: Iterable[str]) -> dict[str, int]:
@@ -210,10 +156,10 @@ async def _read(
     asked: Question,
     settings: Mapping[str, StitchSettings],
     merged: Mapping[str, Mapping[str, str]],
-    near_limit: set[Key],
+    whole: set[Key],
 ) -> Known:
     known = Known({site: Facts(merged.get(site)) for site in asked.sites}, {})
-    rows = await _rows(transaction, asked, settings, near_limit)
+    rows = await _rows(transaction, asked, settings, whole)
     for kind, site, subject, at, event, owner, type_ in rows:
         if kind == _EPOCH:
             known.epochs[site] = at
@@ -230,7 +176,7 @@ async def _rows(
     transaction: Transaction,
     asked: Question,
     settings: Mapping[str, StitchSettings],
-    near_limit: set[Key],
+    whole: set[Key],
 ) -> Sequence[Row]:
     sites = bulk((site,) for site in asked.sites)
     if not (asked.cookies or asked.named):
@@ -246,7 +192,7 @@ async def _rows(
         asked.since - max(ages, default=0),
         min((settings[site].cookies for site in asked.sites), default=1),
         max(1, min(ages, default=1) // SPANS),
-        bulk(near_limit),
+        bulk(whole),
     )
 
 
@@ -266,54 +212,3 @@ def writes(facts: Mapping[str, Facts]) -> list[Statement]:
     if claimed:
         statements.append(Statement(_CLAIM_CONTACT, bulk(sorted(claimed))))
     return statements
-
-
-def _with_merged(asked: Question, facts: Mapping[str, Facts]) -> Question:
-    """Return the question with every name of the merged customers that the facts tell of."""
-    named, wanted = set(asked.named), set(asked.wanted)
-    for site, known in facts.items():
-        if not known.has_merged:
-            continue
-        met = known.names() | {name for holder, name in asked.named if holder == site}
-        named |= {(site, name) for one in met for name in _group(known, one)}
-        for name in [name for holder, name in asked.wanted if holder == site]:
-            people = [name, *(claim.owner for claim in known.claims(name))]
-            wanted |= {(site, other) for one in people for other in _group(known, one)}
-    return asked._replace(named=named, wanted=wanted)
-
-
-def _near_limit(
-    asked: Question, facts: Mapping[str, Facts], settings: Mapping[str, StitchSettings]
-) -> set[Key]:
-    """Return every name of the customers who may be on more cookies than the limit, the batch's among them.
-
-    Whether a cookie of theirs retires hangs on each sighting of it; of others' the first and last ones tell.
-    """
-    near = set[Key]()
-    for site, known in facts.items():
-        named = known.names() | {name for holder, name in asked.named if holder == site}
-        for root in {known.root(name) for name in named if name.startswith(CUSTOMER)}:
-            ids = known.group(root)
-            contacts = (contact for one in ids for contact, _ in known.claimed(one))
-            names = {(site, name) for name in [*ids, *contacts]}
-            names = names.union(*(asked.shown[name].together for name in names if name in asked.shown))
-            cookies = {seen.cookie for _, name in names for seen in known.seen(name)}
-            cookies = cookies.union(*(asked.shown[name].cookies for name in names if name in asked.shown))
-            if len(cookies) > settings[site].cookies:
-                near |= names
-    return near
-
-
-def _group(facts: Facts, name: str) -> list[str]:
-    """Return every name of a merged customer, none for anybody else."""
-    group = facts.group(facts.root(name))
-    return group if len(group) > 1 else []
-
-
-def _with_other_names(wanted: set[Key], groups: Sequence[set[Key]]) -> set[Key]:
-    """Return the names with those that events of the batch show to be the same owner's."""
-    while True:
-        met = set().union(*(group for group in groups if not wanted.isdisjoint(group)))
-        if met <= wanted:
-            return wanted
-        wanted = wanted | met

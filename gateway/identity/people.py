@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from gateway.identity import audit
 from gateway.identity.facts import CUSTOMER, Moment, Sighting
-from gateway.identity.links import Question, read
+from gateway.identity.links import read
 from gateway.identity.owners import person_of
+from gateway.identity.questions import Question
 from gateway.identity.rules import Rules
 from gateway.identity.settings import StitchSettings
 from gateway.identity.sites import SiteState, read_state

@@ -10,6 +10,7 @@ from gateway.identity import audit, callers, links
 from gateway.identity.facts import Facts
 from gateway.identity.fill import decided
 from gateway.identity.memory import Key, Memory, to_remember
+from gateway.identity.questions import question
 from gateway.identity.rules import Decision, Rules, names_in, observe, observe_on_cookie
 from gateway.identity.settings import StitchSettings
 from gateway.identity.sites import Sites
@@ -48,6 +49,7 @@ class Stitcher:
         store: Store,
         sites: Mapping[str, StitchSettings],
         staying: Collection[str] = (),
+        exempt: Collection[str] = (),
         *,
         remembered: int,
         seconds: float,
@@ -55,12 +57,14 @@ class Stitcher:
     ) -> None:
         """`staying` names the types that are no tracking events: they keep their lane and their body.
 
+        `exempt` names those that go on though whom they name was erased: the deletion calls themselves.
         At most `remembered` cookies are kept in mind, each for so many `seconds`.
         """
         self._store = store
         self._settings = sites
         self._staying = staying
         self._no_tracking = {LINK_MESSAGE, LOGOUT, *staying}
+        self._exempt = exempt
         self._sites = Sites()
         self._memory = Memory(remembered, seconds)
         self._clock = clock
@@ -100,7 +104,7 @@ class Stitcher:
                 batch = _Batch([record for _, record in records])
                 self._screen(batch, [position in repeats for position, _ in records])
                 self._recall(batch, now)
-                asked = links.question(batch.sites, batch.undecided(), self._staying)
+                asked = question(batch.sites, batch.undecided(), self._staying)
                 known = await links.read(transaction, asked, self._settings, self._sites.merged)
                 if await self._sites.are_current(transaction, known.epochs, batch.sites):
                     break
@@ -119,7 +123,7 @@ class Stitcher:
                 batch.decisions[place] = _PROBE
             elif are_repeats[place]:
                 batch.decisions[place] = _REPEAT
-            elif self._sites.has_erased(record.site):
+            elif self._sites.has_erased(record.site) and record.type not in self._exempt:
                 batch.records[place], decision = self._sites.screened(record, self._is_tracking(record))
                 if decision is not None:
                     batch.decisions[place] = decision

@@ -42,14 +42,8 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
 
     Raises Problem (400, 408, 413, 415) where the body as a whole cannot be used, 503 without room for it.
     """
-    raw = await _read(request, limits.body_bytes, body_seconds, hold)
-    encoding = request.headers.get("Content-Encoding")
-    if encoding:
-        raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes)
-        hold.take(len(raw))
-    if len(raw) > limits.values:  # fewer bytes cannot hold more values
-        _check_values(raw, limits.values)
-    hold.take(limits.copies * len(raw))
+    raw = await read_bytes(request, limits, body_seconds, hold)
+    _check_values(raw, limits, hold)
     content_type = request.headers.get("Content-Type", "")
     if ";" in content_type:
         _check_charset(request.charset)
@@ -59,6 +53,31 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
         detail = f"{len(events.items)} events are more than the limit of {limits.events} in one request"
         raise Problem(413, "too_many_events", detail)
     return events
+
+
+async def read_document(request: web.Request, limits: Limits, body_seconds: float, hold: Hold) -> Any:
+    """Return the request's JSON value, None for an empty body; raises Problem as `read_events` does.
+
+    The Content-Type does not matter: clients send what their library takes for the usual one.
+    """
+    raw = await read_bytes(request, limits, body_seconds, hold)
+    _check_values(raw, limits, hold)
+    if not raw or raw.isspace():
+        return None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "malformed_json", _where(error)) from None
+
+
+async def read_bytes(request: web.Request, limits: Limits, body_seconds: float, hold: Hold) -> bytes:
+    """Return the request's body, decompressed; raises Problem as `read_events` does."""
+    raw = await _read(request, limits.body_bytes, body_seconds, hold)
+    encoding = request.headers.get("Content-Encoding")
+    if encoding:
+        raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes)
+        hold.take(len(raw))
+    return raw
 
 
 async def _read(request: web.Request, limit: int, seconds: float, hold: Hold) -> bytes:
@@ -89,12 +108,14 @@ async def _arriving(content: StreamReader, limit: int, hold: Hold) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_values(raw: bytes, limit: int) -> None:
+def _check_values(raw: bytes, limits: Limits, hold: Hold) -> None:
     """Refuse what would become too many objects, before it does; those in texts count as well."""
-    count = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
-    if count > limit:
-        detail = f"about {count} values are more than the limit of {limit} in one request"
-        raise Problem(413, "too_many_values", detail)
+    if len(raw) > limits.values:  # fewer bytes cannot hold more values
+        count = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+        if count > limits.values:
+            detail = f"about {count} values are more than the limit of {limits.values} in one request"
+            raise Problem(413, "too_many_values", detail)
+    hold.take(limits.copies * len(raw))
 
 
 def _too_large(limit: int) -> Problem:

@@ -76,6 +76,8 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "code": {"type": "string"},
+        "message": {"type": "string", "description": "the detail, where eSputnik's own clients look for it"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
     },
 }
 

@@ -1,12 +1,17 @@
 """What a whole request is refused with: RFC 9457 problem details, one shape on every route."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from gateway.validation import Finding
+
 _TITLES = {
+    "not_an_object": "The body is not an object",
+    "schema_violation": "The body breaks the contract",
+    "strict_mode": "The body needs repairs, which this site does not want",
     "malformed_json": "The body is not JSON",
     "malformed_encoding": "The body does not match its Content-Encoding",
     "too_large": "The request is too large",
@@ -28,6 +33,7 @@ _TITLES = {
     "internal": "The gateway failed",
     "busy": "Too much is under way",
     "too_fast": "The site posts too fast",
+    "esputnik_away": "eSputnik does not answer",
     "away": "A part of the gateway is away",
     "bad_request": "The request cannot be understood",
     "change_refused": "The change makes no sense as things stand",
@@ -42,12 +48,21 @@ class Problem(Exception):
     `detail` names the rule and never repeats what the caller sent.
     """
 
-    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Finding] = (),
+    ) -> None:
+        """`errors` are what was found in the body of a call, each with its place."""
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+        self.errors = errors
 
     def response(self) -> web.Response:
         """Return the problem as an HTTP answer."""
@@ -57,7 +72,10 @@ class Problem(Exception):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
+            "message": self.detail,  # where eSputnik's own clients look for it
         }
+        if self.errors:
+            content["errors"] = self.errors
         return web.Response(
             body=orjson.dumps(content),
             status=self.status,

@@ -26,7 +26,7 @@ from gateway.ingest.reply import batch_reply, tracker_reply
 from gateway.stream import Stream
 from gateway.validation import Catalogue
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """Method, path, handler."""
 
@@ -45,12 +45,16 @@ class Routes:
         readiness: Readiness,
         clock: Clock,
         others: Sequence[Route] = (),
+        room: Room | None = None,
         contract: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`others` are routes of other rooms, answered as these are; `contract` has their path items."""
+        """`others` are routes of other rooms, to be answered as these are; they share the `room`.
+
+        `contract` has the path items of some of them.
+        """
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
-        self._room = Room(config.limits.in_flight_bytes)
+        self._room = room or Room(config.limits.in_flight_bytes)
         self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
         self._catalogue = catalogue
@@ -181,7 +185,7 @@ def _answering(path: str, handler: Handler) -> Handler:
     """Return the handler with its problems as answers and its answers counted."""
     counted = metrics.Bound(metrics.REQUESTS, path)
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         try:
             response = await handler(request)
         except Problem as problem:

@@ -102,6 +102,25 @@ STEPS = (
             "CREATE INDEX identity_audit_by_cookie ON identity_audit (site, cookie, at)",
         ),
     ),
+    Step(
+        # outcomes: eSputnik's answers that callers in other processes wait for; rows live for seconds.
+        "answers to calls, for those who wait for them",
+        (
+            """CREATE TABLE outcomes (
+                event_id {key} NOT NULL PRIMARY KEY,
+                status integer NOT NULL, body {bytes} NOT NULL, at bigint NOT NULL)""",
+            "CREATE INDEX outcomes_by_age ON outcomes (at)",
+        ),
+    ),
+    Step(
+        # delivery: customers of whom eSputnik has a contact; `until` ends the claim of who makes one.
+        "customers' contacts at eSputnik",
+        (
+            """CREATE TABLE contacts (
+                site {key} NOT NULL, customer {key} NOT NULL, state text NOT NULL, until bigint NOT NULL,
+                PRIMARY KEY (site, customer)) {clustered}""",
+        ),
+    ),
 )
 
 

@@ -20,14 +20,18 @@ _FOLDED_LENGTH = 64
 class Catalogue:
     """Every event type's JSON Schema (2020-12), read once; immutable afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: str = "") -> None:
+        """`room` is the folder of another contract than the events', which shares their definitions."""
         folder = _folder()
         self._shared: dict[str, Schema] = dict(_read(folder / "definitions.json")["$defs"])
         self._shared["GeneralInfo"] = _without_dialect(_read(folder / "GeneralInfo.json"))
+        if room:
+            folder = folder / room
+            self._shared |= _read(folder / "definitions.json")["$defs"]
         self._types: dict[str, Schema] = {
             entry.name: _read(entry / "schema.json")
             for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-            if entry.is_dir()
+            if (entry / "schema.json").is_file()
         }
         self.names: tuple[str, ...] = tuple(self._types)
         """Every type with a schema, in alphabetical order."""
@@ -47,6 +51,10 @@ class Catalogue:
     def contract(self, name: str) -> Contract:
         """Return the type's schema compiled, the same object every time; raises KeyError."""
         return self._contracts[name]
+
+    def part(self, name: str) -> Contract:
+        """Return a shared definition compiled, for judging an element of a body alone; raises KeyError."""
+        return Contract(name, self._complete(self._shared[name]))
 
     def nearest(self, name: str) -> str:
         """Return the known event name that shares most pairs of letters with this one."""

@@ -26,7 +26,7 @@ class Contract:
 
     def __init__(self, name: str, schema: Schema) -> None:
         self.name = name
-        self._schema = schema
+        self.schema = schema
         self._strict = _Rules(name, schema)
         self._tolerant = _Rules(name, _tolerant(schema))
         self._plan = plan_of(schema, schema.get("$defs", {}))
@@ -55,7 +55,7 @@ class Contract:
 
     def _tolerated_as(self, error: ValidationError) -> str:
         *path, keyword = error.schema_path
-        node: Any = self._schema
+        node: Any = self.schema
         for part in path:
             node = node[part]
         code: str = node["x-tolerated"][keyword]

@@ -12,6 +12,8 @@ from jsonschema_rs import ValidationError
 from gateway.validation.finding import Finding
 
 WARNINGS: Mapping[str, str] = {
+    "channel_without_value": "a channel without a value was left out",
+    "contact_fields_missing": "without contactFields every field is overwritten, missing ones emptied",
     "datetime_converted": "the time was brought to whole epoch milliseconds",
     "datetime_filled": "the time is missing; the time of arrival was taken",
     "datetime_in_future": "the time is more than five minutes ahead; it was set to five minutes ahead",
@@ -20,14 +22,17 @@ WARNINGS: Mapping[str, str] = {
     "event_name_filled": "the event's name is missing; it was taken from its block",
     "event_name_replaced": "the event is named NotFound",
     "false_dropped": "false says that nothing is known; the member was left out",
+    "date_reformatted": "the date was written in ISO 8601",
     "flag_converted": "a yes or no was written as 1 or 0",
     "guid_not_uuid": "the GUID is not 128 bits in hexadecimal digits",
     "id_ignored": "the id is not text or a whole number of 1 to 200 characters; repeats will not be known",
     "identifier_blocked": "this value stands for nobody; it was left as it is and identifies nobody",
+    "identifier_dropped": "this value stands for nobody; it was left out",
     "identifier_too_long": "more than 300 characters; it was left as it is and identifies nobody",
     "identifier_unprintable": "characters that cannot be seen; it was left as it is and identifies nobody",
     "identity_differs": "GeneralInfo says otherwise and counts; the block's value was left out",
     "lowercased": "an email is written in lower case",
+    "name_dropped": "the name breaks eSputnik's rules for names; it was left out",
     "number_to_text": "a number was written as text",
     "phone_reformatted": "the phone number was written in E.164",
     "phone_unreadable": "this is no phone number; it was left as it is and identifies nobody",
@@ -35,6 +40,8 @@ WARNINGS: Mapping[str, str] = {
     "price_unreadable": "this does not look like a price; it was left as it is",
     "sent_at_ignored": "the time cannot be read; the event's time was not corrected by it",
     "site_id_filled": "the siteId is missing; it was taken from the key",
+    "source_replaced": "a source other than online or offline was written as online",
+    "status_unknown": "no status of eSputnik's is mapped to this one; INITIALIZED was written",
     "tag_reformatted": "a tag is a list of texts; what could not be written so was left out",
     "text_to_number": "text was written as a number",
     "trimmed": "blanks around the text were cut off",
@@ -120,6 +127,19 @@ def _minimum(value: Any, rule: Mapping[str, Any]) -> str:
     return f"{value} is less than the minimum of {rule['limit']}"
 
 
+def _over(value: Any, rule: Mapping[str, Any]) -> str:
+    unit = "characters" if isinstance(value, str) else "elements"
+    return f"{len(value)} {unit} are more than the maximum of {rule['limit']}"
+
+
+def _under(value: Any, rule: Mapping[str, Any]) -> str:
+    return f"{len(value)} elements are less than the minimum of {rule['limit']}"
+
+
+def _pattern(value: Any, rule: Mapping[str, Any]) -> str:
+    return f"text that does not match {rule['pattern']}"
+
+
 def _enum(value: Any, rule: Mapping[str, Any]) -> str:
     options = ", ".join(str(option) for option in rule["options"])
     shown = value if isinstance(value, int | float) else type_name(value)
@@ -145,6 +165,10 @@ _SENTENCES = {
     "required": _required,
     "type": _type,
     "minimum": _minimum,
+    "maxItems": _over,
+    "maxLength": _over,
+    "minItems": _under,
+    "pattern": _pattern,
     "enum": _enum,
     "anyOf": _any_of,
 }

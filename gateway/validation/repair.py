@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.validation.api_values import API_REPAIRS
 from gateway.validation.finding import MOST, Finding, escaped
 from gateway.validation.messages import warning
 from gateway.validation.values import DROP, REPAIRS, Repair
+
+_REPAIRS = {**REPAIRS, **API_REPAIRS}
 
 Schema = Mapping[str, Any]
 
@@ -34,7 +37,7 @@ def plan_of(schema: Schema, definitions: Mapping[str, Schema]) -> Plan | None:
     merged = {**target, **schema, "properties": target.get("properties", {}) | schema.get("properties", {})}
     each = merged.get("items") or merged.get("additionalProperties")
     plan = Plan(
-        repair=REPAIRS[merged["x-repair"]] if "x-repair" in merged else None,
+        repair=_REPAIRS[merged["x-repair"]] if "x-repair" in merged else None,
         members=_plans(merged["properties"], definitions),
         prefixed=_plans(
             {

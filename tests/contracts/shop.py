@@ -120,10 +120,11 @@ def stitcher(
     settings: StitchSettings = SETTINGS,
     staying: frozenset[str] = frozenset(),
     remembered: int = 1000,
+    exempt: frozenset[str] = frozenset(),
 ) -> Stitcher:
     """Return a stitcher as a process has one, with nothing in mind yet."""
     sites = dict.fromkeys(sites, settings)
-    return Stitcher(store, sites, staying, remembered=remembered, seconds=60, clock=SystemClock())
+    return Stitcher(store, sites, staying, exempt, remembered=remembered, seconds=60, clock=SystemClock())
 
 
 class Shop:

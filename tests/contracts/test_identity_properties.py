@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from gateway.event import LOGOUT, Record
 from gateway.identity.owners import person_of
 from gateway.identity.rules import Decision
 from gateway.identity.timelines import Link
 from tests.contracts.grounds import Ground, Grounds, play
-from tests.histories import CUSTOMERS, History, histories
+from tests.histories import CUSTOMERS, History, histories, in_time, thorough
 
-pytestmark = pytest.mark.timeout(settings().max_examples)  # a second for each history, on a slow machine
+pytestmark = in_time
 
 
 class Story:
@@ -128,6 +127,7 @@ def contacts(record: Record) -> list[str]:
 
 
 def test_the_six_properties_hold(grounds: Grounds) -> None:
+    @thorough
     @given(histories())
     def hold(history: History) -> None:
         story = Story(grounds, history)

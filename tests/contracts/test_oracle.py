@@ -11,10 +11,23 @@ from gateway.identity.rules import Decision
 from tests import oracle
 from tests.contracts.grounds import Ground, Grounds, play
 from tests.contracts.shop import event
-from tests.histories import MIDNIGHT, TIGHT, History, Merge, Post, Restart, Step, Unmerge, histories
+from tests.histories import (
+    MANY,
+    MIDNIGHT,
+    TIGHT,
+    History,
+    Merge,
+    Post,
+    Restart,
+    Step,
+    Unmerge,
+    histories,
+    in_time,
+    thorough,
+)
 from tests.oracle import Oracle
 
-pytestmark = pytest.mark.timeout(settings().max_examples)  # a second for each history, on a slow machine
+pytestmark = in_time
 
 
 class Ask:
@@ -81,6 +94,7 @@ ANOTHER_COMES_LATE_AMONG_MANY = History(TIGHT, [Post((C0, C2, C4)), Restart(), P
 def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.FixtureRequest) -> None:
     compared = 0
 
+    @thorough
     @given(histories())
     @example(RETIRES_BUT_FOR_ONE_IN_THE_MIDDLE)
     @example(RETIRES_BY_THE_BATCH_BUT_FOR_ONE)
@@ -92,7 +106,7 @@ def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.F
 
     agree()
     print(f"{compared} histories compared: {request.node.name}")  # shown by pytest -rP
-    assert compared >= settings().max_examples
+    assert compared >= MANY
 
 
 def seeded_histories() -> list[History]:
@@ -101,7 +115,7 @@ def seeded_histories() -> list[History]:
 
     @seed(1)
     @given(histories())
-    @settings(max_examples=500, database=None, phases=[Phase.generate])
+    @settings(thorough, max_examples=500, database=None, phases=[Phase.generate])
     def make(history: History) -> None:
         made.append(history)
 

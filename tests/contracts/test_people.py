@@ -15,7 +15,7 @@ from gateway.identity.erasures import Erasures
 from gateway.identity.owners import person_of
 from gateway.identity.people import look_up_cookie, look_up_person
 from gateway.store import Store, open_store
-from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, customers, event, info, words
+from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, customers, event, info, stitcher, words
 
 A, B, D = "customer/A", "customer/B", "customer/D"
 LATER = NOON + DAY
@@ -198,6 +198,17 @@ async def test_27_what_was_accepted_before_the_erasure_is_dropped_at_the_next_st
     assert not erasures.cover(replace(waiting, type="delete"))
     assert not erasures.cover(event(8, 0, customer="B"))
     assert not erasures.cover(event(9, 2 * DAY, customer="A"))
+
+
+async def test_27_the_deletion_call_itself_goes_on_though_it_names_the_erased(shop: Shop) -> None:
+    await told(shop)
+    await forget(shop.store, A)
+    kinds = frozenset({"delete"})
+    shop.stitcher = stitcher(shop.store, staying=kinds, exempt=kinds)
+    call = event(5, 4 * HOUR, kind="delete", cookie=None, customer="A")
+    (stitched,) = await shop.post(call)
+    assert stitched.record is not None
+    assert stitched.record.body == call.body
 
 
 async def test_27_a_late_event_of_the_erased_stays_anonymous_and_carries_no_identity_on(shop: Shop) -> None:

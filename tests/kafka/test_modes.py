@@ -98,3 +98,25 @@ async def test_a_missing_topic_is_a_sentence_at_start(config):
         with running(process):
             assert await asyncio.to_thread(process.end, signal.SIGCONT) == 2
             assert "gateway topics create" in process.log()
+
+
+async def test_a_call_is_answered_by_esputnik_itself_though_every_part_runs_apart(config):
+    port = free_port()
+    contact = {"channels": [{"type": "email", "value": "o@example.com"}], "externalCustomerId": "42"}
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        path = config(sandbox.url, port)
+        await create_topics(path)
+        serve = Process("serve", "--config", path, port=port)
+        stages = [Process(mode, "--config", path) for mode in ("stitch", "deliver")]
+        with running(serve, *stages):
+            async with asyncio.timeout(60):
+                while True:  # until every part has its partitions, calls are answered as queued
+                    async with http.post(
+                        f"http://127.0.0.1:{port}/api/v1/contact", json=contact, headers={"X-Api-Key": KEY}
+                    ) as answer:
+                        assert answer.status == 200
+                        content = await answer.json()
+                    if "queued" not in content:
+                        break
+                    contact["firstName"] = f"{contact.get('firstName', '')}a"
+    assert list(content) == ["id"]

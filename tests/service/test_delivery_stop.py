@@ -264,7 +264,7 @@ async def test_copies_are_counted_and_take_nothing_of_the_pace(tmp_path: Path, t
 async def test_a_record_of_a_newer_version_stops_the_deliverer_with_a_sentence_and_stays(
     tmp_path: Path, tracker: Tracker
 ) -> None:
-    newer = record("b-1").encode().replace(b'"v":1', b'"v":2')
+    newer = record("b-1").encode().replace(b'"v":1', b'"v":3')
     async with opened(tmp_path) as parts:
         stream = await parts.stream()
         await append(stream, "a-1")

@@ -13,10 +13,12 @@ from aiohttp import web
 
 from gateway.clock import SystemClock
 from gateway.config import Delivery, Site, StreamSettings
+from gateway.contacts import Contacts
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import Deliverer
 from gateway.esputnik.client import EsputnikClient
 from gateway.event import Record
+from gateway.outcomes import Callers, WaitingRoom
 from gateway.store import Store, open_store
 from gateway.stream import Entry, Stream
 from gateway.stream.sqlite import SqliteLog
@@ -65,6 +67,8 @@ class Tracker:
         """Ids that were answered 200, in order."""
         self.bodies: dict[str, bytes] = {}
         self.headers: list[Any] = []
+        self.calls: list[tuple[str, bytes]] = []
+        """Every request: method and path with query, and the body."""
         self.most_of_a_lane = 0
         """How many requests of one lane were under way at once, at most."""
         self._under_way: dict[str, int] = defaultdict(int)
@@ -88,6 +92,7 @@ class Tracker:
         lane = event_id.partition("-")[0]
         self.arrived.append((event_id, time.monotonic()))
         self.headers.append(request.headers)
+        self.calls.append((f"{request.method} {request.path_qs}", body))
         self.bodies[event_id] = body
         self._under_way[lane] += 1
         self.most_of_a_lane = max(self.most_of_a_lane, self._under_way[lane])
@@ -140,6 +145,10 @@ QUICK: dict[str, Any] = {
 }
 
 
+async def nothing_follows(record: Record) -> None:
+    """Leave it at the deletion at eSputnik."""
+
+
 class Parts:
     """A folder with a stream and a store, as one process has them open."""
 
@@ -163,6 +172,7 @@ class Parts:
         site: str = "shop",
         rate: float = 10_000,
         stream: Stream | None = None,
+        callers: Callers | None = None,
         **changes: Any,
     ) -> AsyncIterator[Deliverer]:
         """Run a deliverer as a process does, and stop it as a process does."""
@@ -179,7 +189,16 @@ class Parts:
             clock = SystemClock()
             dead_letters = DeadLetters(self.store, clock)
             deliverer = Deliverer(
-                stream, tracked, settings, client, dead_letters, clock, lambda record: False
+                stream,
+                tracked,
+                settings,
+                client,
+                dead_letters,
+                clock,
+                callers or WaitingRoom(),
+                lambda record: False,
+                nothing_follows,
+                Contacts(self.store, site, clock),
             )
             task = asyncio.create_task(deliverer.run())
             try:

@@ -48,13 +48,16 @@ def test_a_record_is_read_as_it_was_written_whatever_its_body(body):
     record.body = body
     record.replays = 2
     assert Record.decode(record.encode()) == record
+    record.target, record.answer_by = "PUT v1/contact/42", 1_795_461_210_000
+    assert Record.decode(record.encode()) == record
+    assert record.copy() == record
 
 
 def test_an_older_head_is_read_and_a_newer_one_is_left_alone():
     head, _, body = RECORD.encode().partition(b"\n")
     fields = orjson.loads(head)
-    newer = orjson.dumps(fields | {"v": 2}) + b"\n" + body
-    with pytest.raises(UnreadableRecord, match="version 2 is newer"):
+    newer = orjson.dumps(fields | {"v": 3}) + b"\n" + body
+    with pytest.raises(UnreadableRecord, match="version 3 is newer"):
         Record.decode(newer)
     del fields["decision"], fields["caller_id"]
     older = Record.decode(orjson.dumps(fields) + b"\n" + body)

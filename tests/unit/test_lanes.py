@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,7 +23,10 @@ async def at_once() -> None:
 async def running(
     deliver: Delivery, workers: int = 4, window: int = 1000, turn: Callable[[], Awaitable[None]] = at_once
 ) -> AsyncIterator[Lanes[str]]:
-    lanes = Lanes(deliver, turn, workers, window)
+    async def each(records: Sequence[str]) -> list[Aside | None]:
+        return [await deliver(record) for record in records]
+
+    lanes = Lanes(each, turn, workers, window)
     lanes.start()
     try:
         yield lanes
