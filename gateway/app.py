@@ -202,7 +202,7 @@ class Gateway:
         others = [*others, *self._api.routes(), *self._relay.routes()]
         contract = operator_paths() if self._console else {}
         self._routes = Routes(
-            config, Catalogue(), events, self._readiness, self._clock, others, room, contract
+            config, Catalogue(), events, self._readiness, self._clock, room, others, contract
         )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)

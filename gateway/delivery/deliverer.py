@@ -168,12 +168,15 @@ class Deliverer:
     async def _deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Deliver, and leave out the copies of what this process is done with: they share its lane.
 
-        Where that leaves nothing, nothing of the pace is taken.
+        Where nothing is left to send nothing is taken of the pace.
         """
-        fresh = [pending for pending in together if not (self._is_copy(pending) or self._is_dropped(pending))]
+        fresh = [
+            pending for pending in together if not self._is_copy(pending) and not self._is_dropped(pending)
+        ]
         if not fresh:
             self._gates.give_back()
-        outcomes = await self._sender.deliver(fresh) if fresh else ()
+            return [None] * len(together)
+        outcomes = await self._sender.deliver(fresh)
         waiting = {
             pending.key: aside for pending, aside in zip(fresh, outcomes, strict=True) if aside is not None
         }
@@ -183,7 +186,6 @@ class Deliverer:
         return [waiting.get(pending.key) for pending in together]
 
     def _is_copy(self, pending: Pending) -> bool:
-        """Tell whether this process is done with the record already."""
         if not self._recent.knows(pending.key, self._clock.now_ms()):
             return False
         self._copies.inc()

@@ -57,6 +57,10 @@ class Gates:
         while (wait := self._pace.take(self._clock.monotonic())) > 0:
             await self._clock.sleep(min(wait, _LOOK_SECONDS))
 
+    def give_back(self) -> None:
+        """Undo a `turn` in which nothing was asked."""
+        self._pace.give_back()
+
     def enter(self, endpoint: Endpoint) -> float:
         """Return 0 to let a request through, whose outcome `learn` is then told; else the seconds to wait.
 
@@ -72,10 +76,6 @@ class Gates:
         self._key.begin(now)
         self._circuits[endpoint].begin(now)
         return 0.0
-
-    def give_back(self) -> None:
-        """Give back a turn that was not used after all."""
-        self._pace.give_back()
 
     def wait(self, endpoint: Endpoint) -> float:
         """Return the seconds until the endpoint is worth asking; 0 when it is now."""

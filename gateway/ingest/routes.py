@@ -44,17 +44,17 @@ class Routes:
         stream: Stream,
         readiness: Readiness,
         clock: Clock,
+        room: Room,
         others: Sequence[Route] = (),
-        room: Room | None = None,
         contract: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`others` are routes of other rooms, to be answered as these are; they share the `room`.
+        """`others` are routes of other rooms, answered as these are; `contract` has their path items.
 
-        `contract` has the path items of some of them.
+        All of them share the `room`.
         """
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
-        self._room = room or Room(config.limits.in_flight_bytes)
+        self._room = room
         self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
         self._catalogue = catalogue
