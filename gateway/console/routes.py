@@ -37,7 +37,7 @@ class Order(BaseModel):
     type: str = ""
     reason: str = ""
     event_id: str = ""
-    after: int = 0
+    after: int = Field(0, ge=0, le=letters.LAST)
     """Go on behind this letter's number."""
     most: int = Field(_BATCH, ge=1, le=letters.MOST)
     dry_run: bool = False
@@ -109,7 +109,9 @@ class Console:
         try:
             after = int(request.query.get("after", "0"))
         except ValueError:
-            raise Problem(400, "bad_request", "after: must be a letter's number") from None
+            after = -1
+        if not 0 <= after <= letters.LAST:
+            raise Problem(400, "bad_request", "after: must be a letter's number")
         found = await letters.letters(self._store, _choice(request), after)
         return json_of({"letters": [_told(letter) for letter in found]})
 
