@@ -3,11 +3,20 @@
 import os
 import uuid
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
 
-from gateway.demo.parts import Kafka, Postgres
+from gateway.demo.parts import Kafka, Postgres, free_port
+
+
+class FarKafka(NamedTuple):
+    """A broker, and the port where its clients look for it."""
+
+    broker: Kafka
+    port: int
+
 
 settings.register_profile("nightly", max_examples=20_000, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:
@@ -34,6 +43,14 @@ def kafka() -> Iterator[Kafka]:
     """One Kafka for the whole session; a test that stops or pauses it starts its own."""
     with Kafka() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def far_kafka() -> Iterator[FarKafka]:
+    """One Kafka that clients reach through a proxy of the test's own, which may do to them what it likes."""
+    port = free_port()
+    with Kafka(advertised_port=port) as broker:
+        yield FarKafka(broker, port)
 
 
 @pytest.fixture

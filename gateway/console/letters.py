@@ -10,6 +10,8 @@ from gateway.store import Store, Transaction, bulk
 
 MOST = 1000
 """Letters that one question returns at most."""
+LAST = 2**63 - 1
+"""The largest number that a letter can have in either database."""
 
 _CHOSEN = """
     WHERE ($1 = '' OR site = $1) AND ($2 = '' OR type = $2) AND ($3 = '' OR reason = $3)

@@ -4,13 +4,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.console.letters import LAST
 from gateway.console.patch import JSON_PATCH, MERGE_PATCH
 from gateway.console.people import ForgetOrder, MergeOrder, UnmergeOrder
 from gateway.console.routes import DropOrder, Order
 
 _TEXT = {"type": "string"}
 _EVENT_ID = {"name": "event_id", "in": "path", "required": True, "schema": _TEXT}
-_AFTER = {"name": "after", "in": "query", "schema": {"type": "integer"}}
+_AFTER = {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": LAST}}
 _CHOICE = ("site", "type", "reason")
 _PEOPLE = ("site", "cookie", "customer", "email", "phone")
 _PROBLEMS = {

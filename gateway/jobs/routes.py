@@ -70,10 +70,13 @@ class Jobs:
 
 
 def _rows(request: web.Request) -> int:
-    rows = request.query.get("rows", str(_SHOWN))
-    if not (rows.isascii() and rows.isdigit() and int(rows) <= _MOST_ROWS):
+    try:
+        rows = int(request.query.get("rows", _SHOWN))
+    except ValueError:
+        rows = -1
+    if not 0 <= rows <= _MOST_ROWS:
         raise Problem(400, "bad_request", f"rows: must be a number up to {_MOST_ROWS}")
-    return int(rows)
+    return rows
 
 
 async def _job(request: web.Request, site: str, store: Store) -> Job:

@@ -13,10 +13,11 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from gateway.demo.parts import Kafka, Postgres, free_port
+from gateway.demo.parts import Postgres, free_port
 from gateway.event import Record
 from gateway.sandbox import Sandbox
 from gateway.stream.kafka_topics import create_topics
+from tests.conftest import FarKafka
 from tests.ledger import Ledger, place, taken, until_all_arrived, until_taken, visits
 from tests.processes import Process, running, write_config
 from tests.proxy import Proxy
@@ -96,7 +97,7 @@ async def test_a_full_disk_is_answered_503_in_time_and_what_was_accepted_arrives
 
 
 async def test_a_full_disk_under_the_spool_is_answered_503_and_what_was_accepted_is_drained(
-    own_kafka: Kafka, tmp_path: Path, topic_prefix: str
+    far_kafka: FarKafka, tmp_path: Path, topic_prefix: str
 ):
     events = visits(persons=100, each=6, seed=2)
     port = free_port()
@@ -104,14 +105,17 @@ async def test_a_full_disk_under_the_spool_is_answered_503_and_what_was_accepted
     stream = f"""
 [stream]
 kind = "kafka"
-brokers = ["{own_kafka.address}"]
+brokers = ["127.0.0.1:{far_kafka.port}"]
 topic_prefix = "{topic_prefix}"
 partitions = 1
 replication = 1
 min_insync = 1
 spool_path = "{spool / "spool.db"}"
 """
-    async with aiohttp.ClientSession() as http:
+    async with (
+        aiohttp.ClientSession() as http,
+        Proxy(far_kafka.broker.port, port=far_kafka.port) as to_kafka,
+    ):
         config = write_config(tmp_path / "gateway.toml", "http://127.0.0.1:1", port, stream)
         config.write_text("dev = true\n" + config.read_text())
         create = Process("topics", "create", "--config", str(config))
@@ -119,26 +123,27 @@ spool_path = "{spool / "spool.db"}"
             assert await asyncio.to_thread(create.end, signal.SIGCONT) == 0, create.log()
         async with served(config, port, "serve") as (process, ledger):
             assert await ledger.post(http, events[:10])
-            own_kafka.pause()
+            to_kafka.refusing = True
+            to_kafka.cut()
             try:
                 assert await ledger.post(http, events[10:20])
                 leave_room(process, spool, 100_000)
                 count = 20 + await fill(http, ledger, events[20:])
             finally:
-                own_kafka.resume()
+                to_kafka.refusing = False
             assert ledger.durable["disk"] > 10
             async with asyncio.timeout(30):
                 while not await ledger.post(http, events[count + 1 : count + 20]):
                     await asyncio.sleep(0.05)
-            found = await in_kafka(own_kafka, f"{topic_prefix}.events", ledger)
+            found = await in_kafka(f"127.0.0.1:{far_kafka.port}", f"{topic_prefix}.events", ledger)
     assert found == list(ledger.accepted)
 
 
-async def in_kafka(kafka: Kafka, topic: str, ledger: Ledger) -> list[str]:
+async def in_kafka(address: str, topic: str, ledger: Ledger) -> list[str]:
     """Return the ids of the accepted events as they first stand in the topic's only partition."""
     found = dict[str, None]()
     async with (
-        AIOKafkaConsumer(topic, bootstrap_servers=kafka.address, auto_offset_reset="earliest") as consumer,
+        AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer,
         asyncio.timeout(30),
     ):
         while len(found) < len(ledger.accepted):
@@ -179,48 +184,48 @@ async def test_postgres_killed_and_restarted_in_mid_run_is_waited_for_and_nothin
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(240)
 async def test_connections_cut_in_the_middle_lose_and_swap_nothing(
-    postgres: Postgres, postgres_url: str, tmp_path: Path
+    far_kafka: FarKafka, postgres: Postgres, postgres_url: str, topic_prefix: str, tmp_path: Path
 ):
     events = visits(PERSONS, EACH, seed=4)
-    port = free_port()
+    broker, port = far_kafka
     async with Sandbox(rate=None) as sandbox:
         esputnik_port = int(sandbox.url.rpartition(":")[2])
-        with Kafka(advertised_port=port) as broker:
-            async with (
-                Proxy(broker.port, port=port) as to_kafka,
-                Proxy(postgres.port) as to_postgres,
-                Proxy(esputnik_port) as to_esputnik,
-            ):
-                config = settings(
-                    tmp_path,
-                    sandbox,
-                    dev=True,
-                    stream={
-                        "kind": "kafka",
-                        "brokers": [f"127.0.0.1:{port}"],
-                        "partitions": 2,
-                        "replication": 1,
-                        "min_insync": 1,
-                        "spool_path": tmp_path / "spool.db",
-                    },
-                    links={"url": postgres_url.replace(f":{postgres.port}/", f":{to_postgres.port}/")},
-                    delivery={"backoff_max_seconds": 0.5, "probe_seconds": 0.5},
-                )
-                (shop, *_) = config.sites
-                through = {"tracker_url": f"http://127.0.0.1:{to_esputnik.port}/api/v2", "rate": 10_000.0}
-                config = config.model_copy(update={"sites": [shop.model_copy(update=through)]})
-                await create_topics(config.stream, ["events", "stitched.shop"])
-                async with running_shop(config, sandbox) as running, aiohttp.ClientSession() as http:
-                    ledger = Ledger(running.url)
-                    for number, one in enumerate(events):
-                        assert await ledger.post(http, [one])
-                        if number % 30 == 15:
-                            for proxy in (to_kafka, to_postgres, to_esputnik):
-                                proxy.cut()
-                        # Half an answer, for a while: eSputnik has the event, and nobody knows.
-                        to_esputnik.cut_after = 30 if 20 < number % 60 < 30 else None
-                    arrivals = await until_all_arrived(ledger, sandbox.url, 90)
-                cuts = [proxy.cuts for proxy in (to_kafka, to_postgres, to_esputnik)]
+        async with (
+            Proxy(broker.port, port=port) as to_kafka,
+            Proxy(postgres.port) as to_postgres,
+            Proxy(esputnik_port) as to_esputnik,
+        ):
+            config = settings(
+                tmp_path,
+                sandbox,
+                dev=True,
+                stream={
+                    "kind": "kafka",
+                    "brokers": [f"127.0.0.1:{port}"],
+                    "topic_prefix": topic_prefix,
+                    "partitions": 2,
+                    "replication": 1,
+                    "min_insync": 1,
+                    "spool_path": tmp_path / "spool.db",
+                },
+                links={"url": postgres_url.replace(f":{postgres.port}/", f":{to_postgres.port}/")},
+                delivery={"backoff_max_seconds": 0.5, "probe_seconds": 0.5},
+            )
+            (shop, *_) = config.sites
+            through = {"tracker_url": f"http://127.0.0.1:{to_esputnik.port}/api/v2", "rate": 10_000.0}
+            config = config.model_copy(update={"sites": [shop.model_copy(update=through)]})
+            await create_topics(config.stream, ["events", "stitched.shop"])
+            async with running_shop(config, sandbox) as running, aiohttp.ClientSession() as http:
+                ledger = Ledger(running.url)
+                for number, one in enumerate(events):
+                    assert await ledger.post(http, [one])
+                    if number % 30 == 15:
+                        for proxy in (to_kafka, to_postgres, to_esputnik):
+                            proxy.cut()
+                    # Half an answer, for a while: eSputnik has the event, and nobody knows.
+                    to_esputnik.cut_after = 30 if 20 < number % 60 < 30 else None
+                arrivals = await until_all_arrived(ledger, sandbox.url, 90)
+            cuts = [proxy.cuts for proxy in (to_kafka, to_postgres, to_esputnik)]
     assert min(cuts) > 2, cuts
     assert len(ledger.accepted) == len(events)
     assert ledger.overtaken(arrivals) == []

@@ -8,10 +8,10 @@ from contextlib import suppress
 import pytest
 
 from gateway.config import StreamSettings
-from gateway.demo.parts import Kafka, kafka_cluster
+from gateway.demo.parts import Kafka
 from gateway.errors import NotDurable, Unreachable
 from gateway.stream import Entry, Mark, Stream
-from gateway.stream.kafka import KafkaLog, KafkaStream
+from gateway.stream.kafka import KafkaLog
 from gateway.stream.kafka_topics import create_topics
 from gateway.stream.opening import Log, open_log
 
@@ -197,32 +197,3 @@ async def test_a_producer_that_does_not_answer_at_all_is_replaced(
         while log._producer._current is None:
             await asyncio.sleep(0.02)
     await stream.append(some(8))
-
-
-async def test_partitions_whose_broker_is_dead_fail_alone(topic_prefix: str) -> None:
-    with kafka_cluster(3) as brokers:
-        settings = StreamSettings(
-            kind="kafka",
-            brokers=[broker.address for broker in brokers],
-            topic_prefix=topic_prefix,
-            partitions=6,
-            replication=1,
-            min_insync=1,
-        )
-        await create_topics(settings, ["events"])
-        async with open_log(settings) as log:
-            stream = await log.topic("events")
-            assert isinstance(stream, KafkaStream)
-            entries = some(60)
-            await stream.append(entries)
-            brokers[0].kill()
-            first = await refused(stream, entries, settings.append_seconds)
-            assert 0 < len(first) < 60
-            dead = {stream._gatherer(entries[place].lane) for place in first}
-            assert first == [i for i, entry in enumerate(entries) if stream._gatherer(entry.lane) in dead]
-            alive = [entry for i, entry in enumerate(entries) if i not in first]
-            for _ in range(5):
-                waiting = asyncio.ensure_future(refused(stream, entries, settings.append_seconds))
-                await stream.append(alive)
-                assert not waiting.done()
-                assert await waiting == first

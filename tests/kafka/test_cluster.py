@@ -9,9 +9,13 @@ import pytest
 from gateway.config import StreamSettings
 from gateway.demo.parts import Kafka, kafka_cluster
 from gateway.errors import NotDurable
+from gateway.stream.kafka import KafkaStream
 from gateway.stream.kafka_topics import admin_client, create_topics
 from gateway.stream.opening import open_log
+from tests.kafka.test_away import refused
 from tests.kafka.test_spool import LANES, append, read, some, until_drained
+
+pytestmark = pytest.mark.timeout(300)  # three Java processes on two cores
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +89,46 @@ async def test_with_too_few_replicas_in_sync_nothing_is_accepted_but_on_disk(
         await append(stream, [2])
         await read(stream, 3)
         await without_spool.append(some(1))
+
+
+async def test_a_partition_without_a_leader_takes_no_other_with_it(
+    brokers: list[Kafka], replicated: StreamSettings
+):
+    alone = replicated.model_copy(update={"partitions": 6, "replication": 1, "min_insync": 1})
+    await create_topics(alone, ["events"])
+    async with open_log(alone, "events") as log:
+        stream = await log.topic("events")
+        await append(stream, [0])
+        await until_drained()
+        brokers[0].kill()
+        try:
+            (first, second) = await append(stream, [1, 2])
+            assert 0 < first == second < LANES
+        finally:
+            await asyncio.to_thread(brokers[0].start)
+        await until_drained()
+        await read(stream, 3)
+
+
+async def test_partitions_whose_broker_is_dead_fail_alone(brokers: list[Kafka], replicated: StreamSettings):
+    alone = replicated.model_copy(update={"partitions": 6, "replication": 1, "min_insync": 1})
+    await create_topics(alone, ["events"])
+    async with open_log(alone) as log:
+        stream = await log.topic("events")
+        assert isinstance(stream, KafkaStream)
+        entries = some(0)
+        await stream.append(entries)
+        brokers[0].kill()
+        try:
+            first = await refused(stream, entries, alone.append_seconds)
+            assert 0 < len(first) < LANES
+            dead = {stream._gatherer(entries[place].lane) for place in first}
+            assert first == [i for i, entry in enumerate(entries) if stream._gatherer(entry.lane) in dead]
+            alive = [entry for i, entry in enumerate(entries) if i not in first]
+            for _ in range(5):
+                waiting = asyncio.ensure_future(refused(stream, entries, alone.append_seconds))
+                await stream.append(alive)
+                assert not waiting.done()
+                assert await waiting == first
+        finally:
+            await asyncio.to_thread(brokers[0].start)

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from gateway.config import StreamSettings
-from gateway.demo.parts import Kafka, free_port, kafka_cluster
+from gateway.demo.parts import Kafka, free_port
 from gateway.errors import ConfigError, NotDurable
 from gateway.sandbox import Sandbox
 from gateway.stream import Entry, Stream
@@ -153,29 +153,6 @@ async def test_a_lone_broker_that_lost_its_disk_takes_again_once_the_topics_are_
         await until_drained()
         await append(stream, [2])
         await read(stream, 3)
-
-
-async def test_a_partition_without_a_leader_takes_no_other_with_it(topic_prefix: str, tmp_path: Path):
-    with kafka_cluster(3) as brokers:
-        settings = StreamSettings(
-            kind="kafka",
-            brokers=[broker.address for broker in brokers],
-            topic_prefix=topic_prefix,
-            partitions=6,
-            replication=1,
-            min_insync=1,
-            spool_path=tmp_path / "spool.db",
-        )
-        await create_topics(settings, ["events"])
-        async with open_log(settings, "events") as log:
-            stream = await log.topic("events")
-            assert await append(stream, [0]) == [0]
-            brokers[0].kill()
-            (first, second) = await append(stream, [1, 2])
-            assert 0 < first == second < LANES
-            await asyncio.to_thread(brokers[0].start)
-            await until_drained()
-            await read(stream, 3)
 
 
 async def test_one_spool_belongs_to_one_process(spooling: StreamSettings):

@@ -11,13 +11,14 @@ from aiohttp import web
 
 from gateway.app import esputnik_client
 from gateway.config import Config, StreamSettings
-from gateway.demo.parts import Kafka, Postgres, free_port
+from gateway.demo.parts import Postgres
 from gateway.errors import ConfigError, Unreachable
 from gateway.esputnik.errors import Unavailable
 from gateway.store import open_store
 from gateway.stream import Entry
 from gateway.stream.kafka_topics import create_topics
 from gateway.stream.opening import open_log
+from tests.conftest import FarKafka
 from tests.proxy import Proxy
 
 ELSEWHERE = "127.0.0.2"
@@ -50,9 +51,9 @@ def certified(authority: trustme.CA, host: str) -> ssl.SSLContext:
 
 
 async def test_kafka_is_refused_without_a_valid_certificate_and_taken_with_its_authority(
-    authority: trustme.CA, ca_file: Path, topic_prefix: str
+    far_kafka: FarKafka, authority: trustme.CA, ca_file: Path, topic_prefix: str
 ):
-    port = free_port()
+    broker, port = far_kafka
     settings = StreamSettings(
         kind="kafka",
         brokers=[f"127.0.0.1:{port}"],
@@ -63,20 +64,19 @@ async def test_kafka_is_refused_without_a_valid_certificate_and_taken_with_its_a
         append_seconds=5,
         tls=True,
     )
-    with Kafka(advertised_port=port) as broker:
-        async with Proxy(broker.port, port=port, tls=certified(authority, "127.0.0.1")):
-            with pytest.raises(Unreachable, match="does not answer"):
-                async with open_log(settings):
+    async with Proxy(broker.port, port=port, tls=certified(authority, "127.0.0.1")):
+        with pytest.raises(Unreachable, match="does not answer"):
+            async with open_log(settings):
+                pass
+        trusting = settings.model_copy(update={"ca_file": ca_file})
+        await create_topics(trusting, ["events"])
+        async with open_log(trusting) as log:
+            stream = await log.topic("events")
+            await stream.append([Entry("lane", b"secured")])
+            async with asyncio.timeout(30):
+                while not (chunks := (await stream.read("readers", 1)).chunks):
                     pass
-            trusting = settings.model_copy(update={"ca_file": ca_file})
-            await create_topics(trusting, ["events"])
-            async with open_log(trusting) as log:
-                stream = await log.topic("events")
-                await stream.append([Entry("lane", b"secured")])
-                async with asyncio.timeout(30):
-                    while not (chunks := (await stream.read("readers", 1)).chunks):
-                        pass
-                assert chunks[0].items[0].value == b"secured"
+            assert chunks[0].items[0].value == b"secured"
 
 
 @pytest.fixture

@@ -198,12 +198,19 @@ async def test_every_letter_is_dropped_only_when_that_is_said(shop: Operated):
     assert await shop.letters() == []
 
 
-@pytest.mark.parametrize("order", [{"sites": "shop"}, {"most": 0}, {"site": 1}, [1]])
+@pytest.mark.parametrize(
+    "order", [{"sites": "shop"}, {"most": 0}, {"site": 1}, [1], {"after": -1}, {"after": 2**63}]
+)
 async def test_an_order_that_makes_no_sense_is_refused_and_nothing_is_done(shop: Operated, order):
     await shop.refuse(event())
     for path in ("/v1/dead/replay", "/v1/dead/drop"):
         assert (await shop.ask("POST", path, order))[0] == 400
     assert len(await shop.letters()) == 1
+
+
+@pytest.mark.parametrize("after", ["x", "-1", str(2**63), "1e3", "9" * 5000])
+async def test_a_number_that_no_letter_can_have_is_refused(shop: Operated, after: str):
+    assert (await shop.ask("GET", f"/v1/dead/letters?after={after}"))[0] == 400
 
 
 async def test_the_command_line_does_all_of_it(tmp_path: Path):
