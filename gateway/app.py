@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
+from gateway.aftermath import Aftermath
 from gateway.calls import DELETIONS, STAYING
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, Site
@@ -38,6 +39,8 @@ from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
+from gateway.jobs.follower import Follower
+from gateway.jobs.routes import Jobs
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
@@ -93,6 +96,7 @@ class Gateway:
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
         self._api: ApiRoutes | None = None
+        self._jobs: Jobs | None = None
         self._relay: Relay | None = None
         self._console: Console | None = None
 
@@ -170,10 +174,13 @@ class Gateway:
         erasures = Erasures(store, sites, self._clock, DELETIONS)
         await erasures.look()
         self._watch(erasures.watch())
+        aftermath = Aftermath(store, self._erasure, self._clock)
+        clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
             client = esputnik_client(site, settings.timeout_seconds, settings.concurrency, settings.ca_file)
             await self._closing.enter_async_context(client)
+            clients[site.id] = client
             stream = sites[site.id]
             deliverer = Deliverer(
                 stream,
@@ -184,12 +191,13 @@ class Gateway:
                 self._clock,
                 callers,
                 erasures.cover,
-                self._erasure.follow,
+                aftermath.follow,
                 Contacts(store, site.id, self._clock) if site.ensure_contact else None,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
             self._watch(self._watch_backlog(stream, DELIVER_GROUP, "deliver", site.id))
+        self._watch(Follower(store, clients, self._clock).watch())
 
     async def _start_ingest(self, events: Stream, others: Sequence[Route]) -> None:
         config = self._config
@@ -199,7 +207,8 @@ class Gateway:
             config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
         )
         self._relay = await self._open_relay(room)
-        others = [*others, *self._api.routes(), *self._relay.routes()]
+        self._jobs = Jobs(config, self._shared_store)
+        others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
         contract = operator_paths() if self._console else {}
         self._routes = Routes(
             config, Catalogue(), events, self._readiness, self._clock, room, others, contract
@@ -248,7 +257,7 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        for part in (self._routes, self._api, self._relay, self._console, self._erasure):
+        for part in (self._routes, self._api, self._jobs, self._relay, self._console, self._erasure):
             if part is not None:
                 part.change(wanted)
         for site in wanted.sites:

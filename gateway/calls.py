@@ -34,5 +34,8 @@ class ApiCall(StrEnum):
 DELETIONS = frozenset([ApiCall.DELETE_CONTACT])
 """Types that go on though whom they name was erased: they tell eSputnik so."""
 
+IMPORTS = frozenset([ApiCall.ADD_CONTACTS, ApiCall.UPLOAD_CONTACTS])
+"""Types that eSputnik takes first and carries out later."""
+
 STAYING = frozenset(ApiCall)
 """Types that keep their lane and their body when they are stitched."""

@@ -15,6 +15,7 @@ from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.errors import ConfigError, GatewayError
 from gateway.feed.commands import feed
+from gateway.jobs.commands import import_file, jobs
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
 
@@ -34,6 +35,8 @@ cli.add_typer(topics, name="topics")
 cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
 cli.add_typer(feed, name="feed")
+cli.command()(jobs)
+cli.command("import")(import_file)
 for people_command in (
     people_commands.who,
     people_commands.merge,

@@ -14,6 +14,7 @@ from gateway.identity import changes
 from gateway.identity.changes import Forgotten, customers_of
 from gateway.identity.facts import CUSTOMER
 from gateway.identity.settings import settings_of
+from gateway.jobs import table
 from gateway.store import Store
 
 _WHO = "store"
@@ -62,4 +63,5 @@ class Erasure:
         if not dry_run:
             await letters.remove(store, dead)
             await contacts.forget(store, site, customers_of(found))
+            await table.forget(store, site, customers_of(found))
         return found, len(dead)

@@ -19,6 +19,7 @@ from gateway.identity.people import Contact, Cookie, CookieLink, Person, look_up
 from gateway.identity.settings import settings_of
 from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Route
+from gateway.jobs import table
 from gateway.store import Store
 
 _KINDS = {"customer": CUSTOMER, "email": EMAIL, "phone": PHONE}
@@ -139,6 +140,7 @@ class People:
         if not order.dry_run:
             await letters.remove(self._store, dead)
             await contacts.forget(self._store, site.id, customers_of(found))
+            await table.forget(self._store, site.id, customers_of(found))
         return json_of(_forgotten(found, len(dead), order.dry_run))
 
     async def _owner_of(self, site: Site, cookie: str) -> str:

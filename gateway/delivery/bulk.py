@@ -77,6 +77,10 @@ def failed_orders(answer: Answer, ids: Sequence[str]) -> Sorted:
     return Sorted(failed, unclear)
 
 
+Keys = Callable[[Any], Iterator[str]]
+"""What one element is known by, the best first."""
+
+
 class Failure(NamedTuple):
     """One element that eSputnik did not take of a call with many."""
 
@@ -89,26 +93,30 @@ def failures(record: Record, answer: Answer) -> list[Failure]:
     """Return what a success lists as not taken: `failedContacts`, or `items` that are rejected."""
     match record.type:
         case ApiCall.ADD_CONTACTS:
-            return [
-                _failure(record, "contacts", element, _contact)
-                for element in elements(answer.field("failedContacts"))
-            ]
+            return _failures(record, "contacts", elements(answer.field("failedContacts")), _contact_keys)
         case ApiCall.UPDATE_PRODUCTS | ApiCall.DELETE_PRODUCTS | ApiCall.UPDATE_MARKETS:
-            name, same = (
-                ("markets", _market) if record.type == ApiCall.UPDATE_MARKETS else ("products", _product)
-            )
+            name = "markets" if record.type == ApiCall.UPDATE_MARKETS else "products"
             items = elements(answer.field("items"))
-            rejected = (i for i in items if isinstance(i, dict) and i.get("status") == "rejected")
-            return [_failure(record, name, item, same) for item in rejected]
+            rejected = [i for i in items if isinstance(i, dict) and i.get("status") == "rejected"]
+            return _failures(record, name, rejected, _market_keys if name == "markets" else _product_keys)
     return []
 
 
-def _failure(record: Record, name: str, element: Any, same: Callable[[Any, Any], bool]) -> Failure:
+def _failures(record: Record, name: str, failed: Sequence[Any], keys: Keys) -> list[Failure]:
+    """Return each failed element with the one of ours that it is about; both are known by their keys."""
+    if not failed:
+        return []
     body: dict[str, Any] = orjson.loads(record.body)
-    found = [candidate for candidate in body[name] if same(candidate, element)][:1]
-    if not found and isinstance(element, dict):
-        found = [element]
-    return Failure(orjson.dumps({**body, name: found}), words(orjson.dumps(element)))
+    ours: dict[str, Any] = {}
+    for candidate in body.get(name, ()):
+        for key in keys(candidate):
+            ours.setdefault(key, candidate)
+    found = []
+    for element in failed:
+        mine = next((ours[key] for key in keys(element) if key in ours), element)
+        alone = {**body, name: [mine] if isinstance(mine, dict) else []}
+        found.append(Failure(orjson.dumps(alone), words(orjson.dumps(element))))
+    return found
 
 
 def letter_record(record: Record, number: int, failure: Failure) -> Record:
@@ -116,21 +124,18 @@ def letter_record(record: Record, number: int, failure: Failure) -> Record:
     return replace(record, id=f"{record.id}-{number}", body=failure.body, answer_by=0)
 
 
-def _contact(contact: Any, element: Any) -> bool:
-    """Tell whether the element is about the contact: by its external id, else by one of its channels."""
-    ours = contact.get("externalCustomerId")
-    if ours is not None:
-        return str(ours) in {str(value) for value in _values(element, "externalCustomerId")}
-    channels = elements(contact.get("channels"))
-    return bool({c.get("value") for c in channels if isinstance(c, dict)} & set(_values(element, "value")))
+def _contact_keys(contact: Any) -> Iterator[str]:
+    """Yield what a contact is known by: its external id, then its channels."""
+    for name in ("externalCustomerId", "value"):
+        yield from (f"{name}/{value}" for value in _values(contact, name))
 
 
-def _product(product: Any, item: Any) -> bool:
-    return str(product.get("productId")) == str(item.get("productId"))
+def _product_keys(product: Any) -> Iterator[str]:
+    yield str(product.get("productId"))
 
 
-def _market(market: Any, item: Any) -> bool:
-    return str(market.get("marketId")) == str(item.get("marketId"))
+def _market_keys(market: Any) -> Iterator[str]:
+    yield str(market.get("marketId"))
 
 
 def _values(element: Any, name: str) -> Iterator[Any]:

@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from gateway import metrics
-from gateway.calls import DELETIONS, ApiCall
+from gateway.calls import DELETIONS, IMPORTS, ApiCall
 from gateway.clock import Clock
 from gateway.config import Delivery, Site
 from gateway.contacts import Contacts
@@ -40,7 +40,8 @@ _OUTCOMES: dict[type[EsputnikError], str] = {
     KeyRefused: "key_refused",
 }
 
-Follow = Callable[[Record], Awaitable[None]]
+Follow = Callable[[Record, Answer | EsputnikError], Awaitable[None]]
+"""Is told what was delivered, and eSputnik's answer."""
 
 _log = structlog.get_logger()
 
@@ -60,7 +61,7 @@ class Sender:
         follow: Follow,
         contacts: Contacts | None,
     ) -> None:
-        """`follow` does what a delivered deletion asks of the gateway itself; it may raise Unreachable.
+        """`follow` does what a deletion or an import asks of the gateway itself; it may raise Unreachable.
 
         With `contacts` a customer has one before what needs it is sent.
         """
@@ -70,7 +71,7 @@ class Sender:
         self._dead_letters = dead_letters
         self._clock = clock
         self._callers = callers
-        self._follow_deletion = follow
+        self._follow_up = follow
         self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
@@ -155,7 +156,7 @@ class Sender:
         problem = answer if isinstance(answer, EsputnikError) else None
         match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
             case Delivered():
-                if call.target and not await self._is_followed(pending):
+                if call.target and not await self._is_followed(pending, answer):
                     return Aside(STORE_SECONDS)
                 if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's
                     return None
@@ -168,14 +169,14 @@ class Sender:
                     pending, answer, (dead(record, reason, problem.status, problem.said),)
                 )
 
-    async def _is_followed(self, pending: Pending) -> bool:
+    async def _is_followed(self, pending: Pending, answer: Answer | EsputnikError) -> bool:
         """Do what the call asks of us; where the store is away, what is taken already comes again."""
         record = _record(pending)
         try:
             if self._ensure is not None:
                 await self._ensure.learn(record)
-            if record.type in DELETIONS:
-                await self._follow_deletion(record)
+            if record.type in DELETIONS | IMPORTS:
+                await self._follow_up(record, answer)
         except Unreachable:
             pending.effort.doubtful = True
             return False

@@ -121,6 +121,24 @@ STEPS = (
                 PRIMARY KEY (site, customer)) {clustered}""",
         ),
     ),
+    Step(
+        # jobs: imports at eSputnik, followed to their end; failed rows hold what a store sent.
+        "imports and their failed rows",
+        (
+            """CREATE TABLE jobs (
+                id {key} NOT NULL PRIMARY KEY, site {key} NOT NULL, kind text NOT NULL, status text NOT NULL,
+                description text NOT NULL, session text NOT NULL, received integer NOT NULL,
+                failed integer NOT NULL, created_at bigint NOT NULL, updated_at bigint NOT NULL,
+                look_at bigint NOT NULL)""",
+            "CREATE INDEX jobs_by_site ON jobs (site, created_at)",
+            "CREATE INDEX jobs_by_look ON jobs (look_at)",
+            """CREATE TABLE job_rows (
+                job {key} NOT NULL, number integer NOT NULL, site {key} NOT NULL, customer {key} NOT NULL,
+                reason text NOT NULL, content text NOT NULL,
+                PRIMARY KEY (job, number)) {clustered}""",
+            "CREATE INDEX job_rows_by_customer ON job_rows (site, customer)",
+        ),
+    ),
 )
 
 

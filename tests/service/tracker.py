@@ -145,8 +145,8 @@ QUICK: dict[str, Any] = {
 }
 
 
-async def nothing_follows(record: Record) -> None:
-    """Leave it at the deletion at eSputnik."""
+async def nothing_follows(record: Record, answer: object) -> None:
+    """Leave it at the call to eSputnik."""
 
 
 class Parts:
