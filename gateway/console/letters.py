@@ -106,5 +106,7 @@ async def _remove(transaction: Transaction, gone: Sequence[Letter]) -> None:
     await transaction.execute(_REMOVE, bulk((letter.event_id,) for letter in gone))
 
 
-def _arguments(choice: Choice) -> tuple[str, str, str, str]:
-    return choice.site, choice.type, choice.reason, choice.event_id
+def _arguments(choice: Choice) -> list[str]:
+    """Return what a statement asks for; PostgreSQL takes no NUL in a text, and no letter has one either."""
+    texts = (choice.site, choice.type, choice.reason, choice.event_id)
+    return [text.replace("\0", "\ufffd") for text in texts]

@@ -103,7 +103,7 @@ class People:
         settings, now_ms = settings_of(site), self._clock.now_ms()
         head = {"site": site.id, kind: text}
         if kind == "cookie":
-            cookie = await look_up_cookie(self._store, site.id, text, settings)
+            cookie = await look_up_cookie(self._store, site.id, _cookie_in(site, text), settings)
             return json_of(head | _cookie(site.id, cookie, now_ms))
         person = await look_up_person(self._store, site.id, _name(site, kind, text), settings)
         return json_of(head | _person(site.id, person, now_ms))
@@ -144,7 +144,7 @@ class People:
         return json_of(_forgotten(found, len(dead), order.dry_run))
 
     async def _owner_of(self, site: Site, cookie: str) -> str:
-        known = await look_up_cookie(self._store, site.id, cookie, settings_of(site))
+        known = await look_up_cookie(self._store, site.id, _cookie_in(site, cookie), settings_of(site))
         if not known.links or known.shared:
             raise Problem(404, "not_found", "cookie: no one person is known behind it")
         return known.links[-1].link.owner
@@ -164,6 +164,8 @@ async def _asked(change: Any) -> None:
 
 
 def _without_contacts(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("may hold printable characters only")
     if "@" in text or sum(letter.isdigit() for letter in text) >= 7:
         raise ValueError("may not hold an email or a phone: it stays in the audit trail")
     return text
@@ -189,6 +191,13 @@ def _name(site: Site, kind: str, text: str) -> str:
     if value is None:
         raise Problem(400, "bad_request", f"{kind}: this is a value that identifies nobody")
     return _KINDS[kind] + value
+
+
+def _cookie_in(site: Site, text: str) -> str:
+    value = identifiers.cookie(text, identifiers.blocked_values(site.blocked_ids))
+    if value is None:
+        raise Problem(400, "bad_request", "cookie: this is a value that identifies nobody")
+    return value
 
 
 def _customer(site: Site, field: str, text: str) -> str:

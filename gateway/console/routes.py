@@ -26,6 +26,8 @@ from gateway.stream import Stream
 _OPERATOR = "operator"
 _RETRY_SOON = {"Retry-After": "5"}
 _BATCH = 200
+_LAST = 2**53
+"""No letter has a higher number."""
 
 
 class Order(BaseModel):
@@ -37,7 +39,7 @@ class Order(BaseModel):
     type: str = ""
     reason: str = ""
     event_id: str = ""
-    after: int = 0
+    after: int = Field(0, ge=0, le=_LAST)
     """Go on behind this letter's number."""
     most: int = Field(_BATCH, ge=1, le=letters.MOST)
     dry_run: bool = False
@@ -106,11 +108,10 @@ class Console:
 
     async def get_letters(self, request: web.Request) -> web.Response:
         """Return dead letters without their events, oldest first; `after` goes on behind a number."""
-        try:
-            after = int(request.query.get("after", "0"))
-        except ValueError:
-            raise Problem(400, "bad_request", "after: must be a letter's number") from None
-        found = await letters.letters(self._store, _choice(request), after)
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit() and int(after) <= _LAST):
+            raise Problem(400, "bad_request", "after: must be a letter's number")
+        found = await letters.letters(self._store, _choice(request), int(after))
         return json_of({"letters": [_told(letter) for letter in found]})
 
     async def get_letter(self, request: web.Request) -> web.Response:
