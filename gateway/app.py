@@ -96,8 +96,8 @@ class Gateway:
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
         self._api: ApiRoutes | None = None
-        self._relay: Relay | None = None
         self._jobs: Jobs | None = None
+        self._relay: Relay | None = None
         self._console: Console | None = None
 
     @property

@@ -28,6 +28,9 @@ OF_A_SITE = frozenset(
         "phones_per_customer",
         "kiosk_customers",
         "clock_tolerance_seconds",
+        "answer_wait",
+        "order_statuses",
+        "order_software",
     }
 )
 

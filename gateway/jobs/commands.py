@@ -1,11 +1,11 @@
 """`gateway jobs` and `gateway import`: imports from the command line."""
 
 import asyncio
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,12 +15,15 @@ from gateway.config import Config, Site, load
 from gateway.console.client import ConsoleClient
 from gateway.errors import ConfigError
 from gateway.jobs import importing
-from gateway.jobs.importing import Gateway, Importer
+from gateway.jobs.client import Gateway
+from gateway.jobs.importing import Importer
+from gateway.keys import is_hashed
 from gateway.validation import CallJudge, Catalogue, status_map
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG")]
 Url = Annotated[str, typer.Option(envvar="GATEWAY_URL", help="The gateway; listen.port of the file else.")]
 
+KEY_VARIABLE = "GATEWAY_SITE_KEY"
 _SHOWN = ("id", "kind", "status", "received", "failed", "created_at", "updated_at")
 
 
@@ -33,7 +36,7 @@ def jobs(config: ConfigFile = None, url: Url = "") -> None:
     async def ask() -> None:
         for site in settings.sites:
             if site.keys:
-                async with ConsoleClient(address, site.keys[0].get_secret_value()) as client:
+                async with ConsoleClient(address, _key(site)) as client:
                     for job in (await client.get("/v1/jobs"))["jobs"]:
                         shown.add_row(site.id, *(str(job[name]) for name in _SHOWN))
 
@@ -85,8 +88,7 @@ def _import(
             shown.update(task, completed=done, failed=failed)
 
         async def main() -> importing.Progress:
-            async with aiohttp.ClientSession() as http:
-                gateway = Gateway(http, url, site.keys[0].get_secret_value())
+            async with Gateway(url, _key(site)) as gateway:
                 importer = Importer(file, kind.value, judge, terms, gateway, tell)
                 return importer.check() if dry_run else await importer.run()
 
@@ -101,6 +103,15 @@ def _site(settings: Config, site_id: str) -> Site:
     if len(found) != 1:
         raise ConfigError(["--site: name one of the configured sites that have a key"])
     return found[0]
+
+
+def _key(site: Site) -> str:
+    """Return a key to present: of the environment, else the first that the configuration does not hash."""
+    configured = [key.get_secret_value() for key in site.keys]
+    for key in (os.environ.get(KEY_VARIABLE), *configured):
+        if key and not is_hashed(key):
+            return key
+    raise ConfigError([f"sites: the keys of {site.id!r} are hashed; put the key itself into {KEY_VARIABLE}"])
 
 
 def _address(settings: Config, url: str) -> str:

@@ -5,21 +5,19 @@ were not taken with the reason, to be mended and imported again. What a stop lef
 gateway knows each batch by its key.
 """
 
-import asyncio
 import csv
-import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 
 from gateway.calls import ApiCall
 from gateway.errors import GatewayError
+from gateway.jobs.client import Gateway, message_of
 from gateway.jobs.files import Numbered, Row, rows_of
 from gateway.jobs.rows import COLUMNS, REASON, columns
 from gateway.validation import CallJudge, Refused
@@ -27,8 +25,6 @@ from gateway.validation import CallJudge, Refused
 BATCH = {"contacts": 3000, "orders": 1000}
 """Rows in one call (docs.reteno.com/reference/contactsbulkupdate-1; docs page 29860881116)."""
 _CALLS = {"contacts": ApiCall.ADD_CONTACTS, "orders": ApiCall.ADD_ORDERS}
-_PATIENCE_SECONDS = 300.0
-_JOB_SECONDS = 0.5
 
 Tell = Callable[[int, int], None]
 """Told how many rows are done and how many of them failed."""
@@ -55,7 +51,7 @@ class Importer:
     """Imports one file; `terms` stand beside the rows in every call."""
 
     def __init__(
-        self, path: Path, kind: str, judge: CallJudge, terms: Mapping[str, Any], http: "Gateway", tell: Tell
+        self, path: Path, kind: str, judge: CallJudge, terms: Mapping[str, Any], http: Gateway, tell: Tell
     ) -> None:
         self._path = path
         self._kind = kind
@@ -112,9 +108,9 @@ class Importer:
         if status == 200:
             return self._taken(rows, answer, progress)
         if status != 400:
-            raise GatewayError(f"the gateway answered {status}: {_message(answer)}")
+            raise GatewayError(f"the gateway answered {status}: {message_of(answer)}")
         if len(rows) == 1:
-            return [(rows[0].raw, _message(answer))]
+            return [(rows[0].raw, message_of(answer))]
         half = len(rows) // 2
         return [*await self._send(rows[:half], progress), *await self._send(rows[half:], progress)]
 
@@ -127,7 +123,7 @@ class Importer:
         failed = said.get("failedOrders") or []
         by_id: dict[str, Row] = {str(row.raw.get("externalOrderId")): row.raw for row in rows}
         listed: list[Row] = failed if isinstance(failed, list) else [failed]
-        return [(by_id.get(str(one.get("externalOrderId"))) or one, _message(one)) for one in listed]
+        return [(by_id.get(str(one.get("externalOrderId"))) or one, message_of(one)) for one in listed]
 
     def _begun(self) -> Progress:
         size = self._path.stat().st_size
@@ -172,70 +168,7 @@ class Importer:
         return [*(name for name in own if name != REASON), REASON]
 
 
-class Gateway:
-    """The gateway's side: one site's calls over HTTP; waits while it asks to come again later."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
-        self._session = session
-        self._url = url.rstrip("/")
-        self._headers = {"X-Api-Key": key}
-
-    async def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """Post a call once, however often it has to be tried; return status and answer."""
-        payload = orjson.dumps(body)
-        # The same rows have the same key, so a batch that was posted before a stop is not sent twice.
-        key = hashlib.blake2b(payload, digest_size=16).hexdigest()
-        headers = {**self._headers, "Idempotency-Key": key, "Content-Type": "application/json"}
-        status, answer, request_id = await self._ask("POST", path, data=payload, headers=headers)
-        if isinstance(answer, dict):
-            answer.setdefault("requestId", request_id)
-        return status, answer
-
-    async def failed_rows(self, job: str) -> AsyncIterator[Any]:
-        """Yield the failed rows of an import once it has ended."""
-        while True:
-            status, answer, _ = await self._ask("GET", f"/v1/jobs/{job}?rows=3000", headers=self._headers)
-            if status == 200 and answer["status"] not in ("STARTED", "IMPORTING"):
-                for row in answer["failed_rows"]:
-                    yield row
-                return
-            if status not in (200, 404):
-                raise GatewayError(f"the gateway answered {status}: {_message(answer)}")
-            await asyncio.sleep(_JOB_SECONDS)
-
-    async def _ask(self, method: str, path: str, **arguments: Any) -> tuple[int, Any, str]:
-        waited = 0.0
-        while True:
-            wait = 1.0
-            try:
-                async with self._session.request(method, self._url + path, **arguments) as answer:
-                    body = await answer.read()
-                    if answer.status not in (429, 503):
-                        return answer.status, _json(body), answer.headers.get("X-Request-Id", "")
-                    wait = float(answer.headers.get("Retry-After", "1"))
-                    reason = f"answers {answer.status}"
-            except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-                reason = f"does not answer: {type(problem).__name__}"
-            if waited >= _PATIENCE_SECONDS:
-                raise GatewayError(f"the gateway at {self._url} {reason}; call again to go on")
-            waited += wait
-            await asyncio.sleep(wait)
-
-
 def _batches(rows: Iterator[Numbered], done: int, size: int) -> Iterator[list[Numbered]]:
     rest = islice(rows, done, None)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace")
-
-
-def _message(answer: Any) -> str:
-    if isinstance(answer, dict):
-        return str(answer.get("message") or answer.get("errorMessage") or answer.get("detail") or answer)
-    return str(answer)

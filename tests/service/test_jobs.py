@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.jobs.importing import BATCH, Gateway, Importer
+from gateway.jobs.client import Gateway
+from gateway.jobs.importing import BATCH, Importer
 from gateway.validation import CallJudge, Catalogue, status_map
 from tests.processes import write_config
 from tests.service.conftest import KEY, Shop
@@ -97,8 +97,7 @@ async def run(shop: Shop, file: Path, kind: str = "contacts", stop_at: int | Non
         if stop_at is not None and done >= stop_at:
             raise Stopped
 
-    async with aiohttp.ClientSession() as http:
-        gateway = Gateway(http, shop.url, KEY)
+    async with Gateway(shop.url, KEY) as gateway:
         terms = TERMS if kind == "contacts" else {}
         return await Importer(file, kind, JUDGE, terms, gateway, tell).run()
 

@@ -93,7 +93,7 @@ def test_every_threat_has_a_test_beside_it():
     assert [row for row in threats if not re.search(r"`test_\w+` *\|$", row)] == []
 
 
-CLIENTS = {"esputnik/client.py", "console/client.py", "feed/source.py", "jobs/commands.py"}
+CLIENTS = {"esputnik/client.py", "console/client.py", "jobs/client.py", "feed/source.py"}
 """What opens connections: to the configured eSputnik, from the command line to a gateway, to feeds that
 the operator names. Beside them the stand-in eSputnik does, which is for development alone."""
 
