@@ -246,10 +246,12 @@ def _of_each(together: Sequence[Pending], answer: Answer | EsputnikError) -> Seq
 def _of_order(answer: Answer, element: Any) -> Answer | Refused:
     """Return the answer as a call with one order alone would have got it."""
     document = answer.document()
-    rest = {k: v for k, v in document.items() if k != "failedOrders"} if isinstance(document, dict) else None
     if element is None:
-        return answer if rest is None else Answer(answer.status, orjson.dumps(rest))
-    body = orjson.dumps({**(rest or {}), "failedOrders": element})
+        if not isinstance(document, dict) or "failedOrders" not in document:
+            return answer
+        return Answer(answer.status, orjson.dumps({**document, "failedOrders": []}))
+    told = document if isinstance(document, dict) else {}
+    body = orjson.dumps({**told, "failedOrders": element})
     said = words(orjson.dumps(element))
     return Refused("eSputnik did not take the order", status=answer.status, said=said, body=body)
 
