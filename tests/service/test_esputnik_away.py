@@ -53,7 +53,7 @@ class Call(NamedTuple):
                 return "POST", "/v1/orders", {"orders": [{**who, **of, "date": "2026-11-25T10:11:10"}]}
             case "event":
                 params = [{"name": name, "value": value} for name, value in who.items()]
-                return "POST", "/v2/event", {"eventTypeKey": "visit", "keyValue": self.place, "params": params}
+                return "POST", "/v2/event", {"eventTypeKey": "seen", "keyValue": self.place, "params": params}
             case "deletion":
                 return "DELETE", f"/v1/contact?externalCustomerId={self.customer}", None
         seen = {"s_location": f"https://shop.example/{self.place}", "cookie": f"cookie-{self.customer}"}

@@ -55,9 +55,7 @@ def line(number: int, kind: str | None) -> bytes:
 
 def write_rows(path: Path, rows: int) -> dict[int, str]:
     """Write contacts; return the numbers of the bad ones with their kinds."""
-    bad = {
-        number: KINDS[number // BAD_IN % len(KINDS)] for number in range(rows) if number % BAD_IN == BAD_IN // 2
-    }
+    bad = {number: KINDS[number // BAD_IN % len(KINDS)] for number in range(BAD_IN // 2, rows, BAD_IN)}
     with path.open("wb") as file:
         file.writelines(line(number, bad.get(number)) + b"\n" for number in range(rows))
     return bad
