@@ -40,35 +40,19 @@ class Aftermath:
             FailedRow(number, failure.said, next(iter(orjson.loads(failure.body)["contacts"]), {}))
             for number, failure in enumerate(failures(record, answer), 1)
         ]
-        job = Job(
-            id=record.id,
-            site=record.site,
-            kind=record.type,
-            status=STARTED,
-            description="",
-            session=str(session),
-            received=_rows(record),
-            failed=len(failed),
-            created_at=self._clock.now_ms(),
-            updated_at=self._clock.now_ms(),
-        )
-        await table.begin(self._store, job, failed)
+        await table.begin(self._store, self._job(record, STARTED, "", str(session), len(failed)), failed)
 
     async def _keep_refused(self, record: Record, refused: Refused) -> None:
         """Keep a job that has ended before it began, for whoever was answered that the call is queued."""
-        job = Job(
-            id=record.id,
-            site=record.site,
-            kind=record.type,
-            status=ERROR,
-            description=refused.said,
-            session="",
-            received=_rows(record),
-            failed=_rows(record),
-            created_at=self._clock.now_ms(),
-            updated_at=self._clock.now_ms(),
-        )
+        job = self._job(record, ERROR, refused.said, "", _rows(record))
         await table.begin(self._store, job, ())
+
+    def _job(self, record: Record, status: str, description: str, session: str, failed: int) -> Job:
+        now = self._clock.now_ms()
+        received = _rows(record)
+        return Job(
+            record.id, record.site, record.type, status, description, session, received, failed, now, now
+        )
 
 
 def _rows(record: Record) -> int:

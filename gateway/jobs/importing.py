@@ -23,11 +23,16 @@ from gateway.jobs.files import Numbered, Row, rows_of
 from gateway.jobs.rows import COLUMNS, REASON, columns
 from gateway.validation import CallJudge, Refused
 
-BATCH = {"contacts": 3000, "orders": 1000}
-"""Rows in one call (docs.reteno.com/reference/contactsbulkupdate-1; docs page 29860881116)."""
+BATCH = {"contacts": 3000, "orders": 1000, "events": 500}
+"""Rows in one call (docs.reteno.com/reference/contactsbulkupdate-1; docs pages 29860881116, 29352572214)."""
 BATCH_BYTES = 1_000_000
 """Of the rows in one call: a quarter of what the gateway takes, and what its client sends in one piece."""
-_CALLS = {"contacts": ApiCall.ADD_CONTACTS, "orders": ApiCall.ADD_ORDERS}
+_CALLS = {
+    "contacts": ApiCall.ADD_CONTACTS,
+    "orders": ApiCall.ADD_ORDERS,
+    "events": ApiCall.ADD_PAST_EVENTS,
+}
+_PATHS = {"contacts": "/v1/contacts", "orders": "/v1/orders", "events": "/v1/past_events"}
 
 Tell = Callable[[int, int], None]
 """Told how many rows are done and how many of them failed."""
@@ -47,7 +52,7 @@ class Progress:
     failed_bytes: int = 0
     """Of the failed file; what is behind them is written again."""
     queued: int = 0
-    """Orders that the gateway has, and eSputnik had not answered for."""
+    """Orders and events that the gateway has, and eSputnik had not answered for."""
     jobs: list[tuple[str, int, int]] = field(default_factory=list)
     """Imports at eSputnik whose end is not looked at yet: id, and the first and the last row's number."""
 
@@ -117,7 +122,7 @@ class Importer:
     async def _send(self, rows: list[Numbered], progress: Progress) -> list[tuple[Row, str]]:
         """Post the rows, fewer at once where a call is too large; return those that are refused alone."""
         body = {self._kind: [row.row for row in rows], **self._terms}
-        status, answer = await self._http.post(f"/v1/{self._kind}", body, progress.run)
+        status, answer = await self._http.post(_PATHS[self._kind], body, progress.run)
         if status == 200:
             return self._taken(rows, answer, progress)
         if status not in (400, 413):

@@ -240,6 +240,46 @@ async def test_orders_and_lines_that_are_no_json_end_in_the_failed_file_with_the
     assert sum(len(r["body"]["orders"]) for r in await requests(shop, "/api/v1/orders")) == 3
 
 
+async def test_past_events_are_imported_with_their_other_columns_as_parameters(shop: Shop, tmp_path: Path):
+    await order(shop, "event-types", {"visit": ["place"]})
+    file = tmp_path / "visits.csv"
+    rows = [("visit", f"v-{number}", "2026-11-20T10:15", "Lviv") for number in range(600)]
+    rows[3] = ("visit", "v-3", "yesterday", "Lviv")
+    rows[590] = ("visit", "v-590", "2026-11-20T10:15", "")
+    with file.open("w", newline="") as opened:
+        csv.writer(opened).writerows([("eventTypeKey", "keyValue", "occurred", "place"), *rows])
+    ended = await run(shop, file, "events")
+    assert (ended.done, ended.failed) == (600, 2)
+    with (tmp_path / "visits.csv.failed.csv").open(newline="") as opened:
+        ours, esputniks = csv.DictReader(opened)
+    assert (ours["keyValue"], ours["occurred"], ours["place"]) == ("v-3", "yesterday", "Lviv")
+    assert "/events/0/occurred" in ours["reason"]
+    assert esputniks["keyValue"] == "v-590"
+    assert "Required params" in esputniks["reason"]
+    arrived = await held(shop, "events")
+    assert sorted(one["keyValue"] for one in arrived) == sorted(
+        key for _, key, _, _ in rows if key not in ("v-3", "v-590")
+    )
+    assert {(one["occurred"], one["params"]["place"]) for one in arrived} == {("2026-11-20T10:15", "Lviv")}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", "externalCustomerId,firstName\n1,Олена\n".encode("cp1251"), "is not UTF-8"),
+        ("a.csv", b"externalCustomerId,firstName\n1," + b"x" * 200_000, "is no CSV"),
+        ("a.ndjson", b"\xff\n", "is not UTF-8"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_a_sentence(
+    shop: Shop, tmp_path: Path, name: str, content: bytes, told: str
+):
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(GatewayError, match=told):
+        await run(shop, file)
+
+
 async def test_the_command_line_imports_shows_jobs_and_sends_nothing_in_a_dry_run(shop: Shop, tmp_path: Path):
     config = write_config(tmp_path / "gateway.toml", shop.sandbox.url, 0, "")
     file = tmp_path / "contacts.csv"
