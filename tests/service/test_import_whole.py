@@ -93,20 +93,20 @@ async def test_an_import_ends_with_exactly_the_rows_that_we_and_esputnik_refuse_
     tmp_path: Path,
 ):
     with shop(tmp_path) as running_shop:
-        await imported(running_shop, tmp_path / "contacts.ndjson", 7_000)
+        await imported(running_shop, tmp_path / "contacts.ndjson", 4_000)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_of_100_000_rows_exactly_the_bad_ones_fail_and_three_times_as_many_take_no_more_memory(
+async def test_of_100_000_rows_exactly_the_bad_ones_fail_and_many_more_take_no_more_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     taken = {}
     with shop(tmp_path) as running_shop:
-        for rows in (100_000, 300_000):
+        for rows in (100_000, 250_000):
             began = time.monotonic()
             taken[rows] = await imported(running_shop, tmp_path / f"{rows}.ndjson", rows)
             took = time.monotonic() - began
             with capsys.disabled():
                 print(f" {rows:,} rows: {took:.0f} s, {taken[rows] / 2**20:.0f} MB at most;", end="")
-    assert taken[300_000] < taken[100_000] + SLACK_BYTES
+    assert taken[250_000] < taken[100_000] + SLACK_BYTES
