@@ -7,10 +7,10 @@ from gateway.clock import Clock
 from gateway.delivery.bulk import failures
 from gateway.erasure import Erasure
 from gateway.esputnik.answers import Answer
-from gateway.esputnik.errors import EsputnikError
+from gateway.esputnik.errors import EsputnikError, Refused, Repeated
 from gateway.event import Record
 from gateway.jobs import table
-from gateway.jobs.table import FailedRow, Job
+from gateway.jobs.table import ERROR, STARTED, FailedRow, Job
 from gateway.store import Store
 
 
@@ -25,8 +25,12 @@ class Aftermath:
     async def follow(self, record: Record, answer: Answer | EsputnikError) -> None:
         """Erase whom a deletion was about; begin the job of an import. Raises Unreachable."""
         await self._erasure.follow(record)
-        if record.type in IMPORTS and isinstance(answer, Answer):
+        if record.type not in IMPORTS:
+            return
+        if isinstance(answer, Answer):
             await self._begin(record, answer)
+        elif isinstance(answer, Refused) and not isinstance(answer, Repeated):
+            await self._keep_refused(record, answer)
 
     async def _begin(self, record: Record, answer: Answer) -> None:
         session = answer.field("asyncSessionId")
@@ -36,9 +40,20 @@ class Aftermath:
             FailedRow(number, failure.said, next(iter(orjson.loads(failure.body)["contacts"]), {}))
             for number, failure in enumerate(failures(record, answer), 1)
         ]
-        received = len(orjson.loads(record.body).get("contacts", ()))
+        await table.begin(self._store, self._job(record, STARTED, "", str(session), len(failed)), failed)
+
+    async def _keep_refused(self, record: Record, refused: Refused) -> None:
+        """Keep a job that has ended before it began, for whoever was answered that the call is queued."""
+        job = self._job(record, ERROR, refused.said, "", _rows(record))
+        await table.begin(self._store, job, ())
+
+    def _job(self, record: Record, status: str, description: str, session: str, failed: int) -> Job:
         now = self._clock.now_ms()
-        job = Job(
-            record.id, record.site, record.type, "STARTED", "", str(session), received, len(failed), now, now
+        received = _rows(record)
+        return Job(
+            record.id, record.site, record.type, status, description, session, received, failed, now, now
         )
-        await table.begin(self._store, job, failed)
+
+
+def _rows(record: Record) -> int:
+    return len(orjson.loads(record.body).get("contacts", ()))

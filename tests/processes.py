@@ -14,6 +14,14 @@ from pathlib import Path
 
 START_SECONDS = 60
 
+# Runs a command and tells, last of all on stderr, how many KiB of memory it took at most.
+_MEASURED = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(status)
+"""
+
 
 class Process:
     """One `gateway` command as a process of its own."""
@@ -86,6 +94,12 @@ class Process:
         """Kill it if it still runs, and let go of its log."""
         self.end(signal.SIGKILL)
         self._log.close()
+
+
+def measured(command: list[str]) -> tuple[subprocess.CompletedProcess[bytes], int]:
+    """Run the command to its end; return that, and the bytes of memory that it took at most."""
+    run = subprocess.run([sys.executable, "-c", _MEASURED, *command], capture_output=True, check=False)
+    return run, int(run.stderr.split()[-1]) * 1024
 
 
 @contextmanager

@@ -61,9 +61,9 @@ class Sender:
         follow: Follow,
         contacts: Contacts | None,
     ) -> None:
-        """`follow` does what a deletion or an import asks of the gateway itself; it may raise Unreachable.
+        """`follow` does what a deletion or the answer to an import asks of the gateway itself.
 
-        With `contacts` a customer has one before what needs it is sent.
+        It may raise Unreachable. With `contacts` a customer has one before what needs it is sent.
         """
         self._settings = settings
         self._client = client
@@ -165,6 +165,8 @@ class Sender:
                 return self._aside(call.endpoint, after)
             case Dead(reason):
                 assert problem is not None
+                if record.type in IMPORTS and not await self._is_followed(pending, answer):
+                    return Aside(STORE_SECONDS)
                 return await self._tell(
                     pending, answer, (dead(record, reason, problem.status, problem.said),)
                 )
@@ -178,7 +180,7 @@ class Sender:
             if record.type in DELETIONS | IMPORTS:
                 await self._follow_up(record, answer)
         except Unreachable:
-            pending.effort.doubtful = True
+            pending.effort.doubtful |= isinstance(answer, Answer)
             return False
         return True
 
@@ -246,10 +248,12 @@ def _of_each(together: Sequence[Pending], answer: Answer | EsputnikError) -> Seq
 def _of_order(answer: Answer, element: Any) -> Answer | Refused:
     """Return the answer as a call with one order alone would have got it."""
     document = answer.document()
-    rest = {k: v for k, v in document.items() if k != "failedOrders"} if isinstance(document, dict) else None
     if element is None:
-        return answer if rest is None else Answer(answer.status, orjson.dumps(rest))
-    body = orjson.dumps({**(rest or {}), "failedOrders": element})
+        if not isinstance(document, dict) or "failedOrders" not in document:
+            return answer
+        return Answer(answer.status, orjson.dumps({**document, "failedOrders": []}))
+    told = document if isinstance(document, dict) else {}
+    body = orjson.dumps({**told, "failedOrders": element})
     said = words(orjson.dumps(element))
     return Refused("eSputnik did not take the order", status=answer.status, said=said, body=body)
 

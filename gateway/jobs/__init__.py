@@ -6,5 +6,5 @@
     commands.py  `gateway jobs`
     rows.py      failed rows as CSV, to be mended and sent again (pure)
 
-A job begins when eSputnik has taken a `POST /v1/contacts`; its id is the call's X-Request-Id.
+A job begins when eSputnik has answered a `POST /v1/contacts`; its id is the call's X-Request-Id.
 """

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import aiohttp
@@ -28,25 +27,25 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """Post a call once, however often it has to be tried; return status and answer."""
+    async def post(self, path: str, body: Any, run: str) -> tuple[int, Any]:
+        """Post a call once within a run, however often it has to be tried; return status and answer."""
         payload = orjson.dumps(body)
-        # The same rows have the same key, so a batch that was posted before a stop is not sent twice.
-        key = hashlib.blake2b(payload, digest_size=16).hexdigest()
+        # The same rows have the same key, so a batch that was posted before a stop is not sent twice. Those
+        # of another run are meant to be: since then eSputnik may have been told otherwise.
+        key = hashlib.blake2b(payload, digest_size=16, key=run.encode()).hexdigest()
         headers = {**self._headers, "Idempotency-Key": key, "Content-Type": "application/json"}
         status, answer, request_id = await self._ask("POST", path, data=payload, headers=headers)
         if isinstance(answer, dict):
             answer.setdefault("requestId", request_id)
         return status, answer
 
-    async def failed_rows(self, job: str) -> AsyncIterator[Any]:
-        """Yield the failed rows of an import once it has ended."""
+    async def ended(self, job: str) -> dict[str, Any]:
+        """Return an import with its failed rows once it has ended."""
         while True:
             status, answer, _ = await self._ask("GET", f"/v1/jobs/{job}?rows=3000", headers=self._headers)
             if status == 200 and answer["status"] not in ("STARTED", "IMPORTING"):
-                for row in answer["failed_rows"]:
-                    yield row
-                return
+                found: dict[str, Any] = answer
+                return found
             if status not in (200, 404):
                 raise GatewayError(f"the gateway answered {status}: {message_of(answer)}")
             await asyncio.sleep(_JOB_SECONDS)

@@ -49,6 +49,8 @@ class Kind(StrEnum):
 
     CONTACTS = "contacts"
     ORDERS = "orders"
+    EVENTS = "events"
+    """Past ones."""
 
 
 def import_file(

@@ -7,6 +7,7 @@ gateway knows each batch by its key.
 
 import csv
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -22,9 +23,16 @@ from gateway.jobs.files import Numbered, Row, rows_of
 from gateway.jobs.rows import COLUMNS, REASON, columns
 from gateway.validation import CallJudge, Refused
 
-BATCH = {"contacts": 3000, "orders": 1000}
-"""Rows in one call (docs.reteno.com/reference/contactsbulkupdate-1; docs page 29860881116)."""
-_CALLS = {"contacts": ApiCall.ADD_CONTACTS, "orders": ApiCall.ADD_ORDERS}
+BATCH = {"contacts": 3000, "orders": 1000, "events": 500}
+"""Rows in one call (docs.reteno.com/reference/contactsbulkupdate-1; docs pages 29860881116, 29352572214)."""
+BATCH_BYTES = 1_000_000
+"""Of the rows in one call: a quarter of what the gateway takes, and what its client sends in one piece."""
+_CALLS = {
+    "contacts": ApiCall.ADD_CONTACTS,
+    "orders": ApiCall.ADD_ORDERS,
+    "events": ApiCall.ADD_PAST_EVENTS,
+}
+_PATHS = {"contacts": "/v1/contacts", "orders": "/v1/orders", "events": "/v1/past_events"}
 
 Tell = Callable[[int, int], None]
 """Told how many rows are done and how many of them failed."""
@@ -36,15 +44,17 @@ class Progress:
 
     size: int
     """Of the file, by which one that has changed is known."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells the batches of this import from those of an earlier one of the same rows."""
     done: int = 0
     """Rows that need not be read again."""
     failed: int = 0
     failed_bytes: int = 0
     """Of the failed file; what is behind them is written again."""
     queued: int = 0
-    """Orders that the gateway has, and eSputnik had not answered for."""
-    jobs: list[str] = field(default_factory=list)
-    """Imports at eSputnik whose failed rows are not fetched yet."""
+    """Orders and events that the gateway has, and eSputnik had not answered for."""
+    jobs: list[tuple[str, int, int]] = field(default_factory=list)
+    """Imports at eSputnik whose end is not looked at yet: id, and the first and the last row's number."""
 
 
 class Importer:
@@ -86,10 +96,18 @@ class Importer:
             progress.done = batch[-1].number
             self._keep(progress, bad)
         for job in list(progress.jobs):
-            refused = [(row["row"], row["reason"]) async for row in self._http.failed_rows(job)]
+            ended = await self._http.ended(job[0])
             progress.jobs.remove(job)
-            self._keep(progress, refused)
+            self._keep(progress, self._not_taken(ended, *job[1:]))
         return progress
+
+    def _not_taken(self, ended: Mapping[str, Any], first: int, last: int) -> list[tuple[Row, str]]:
+        """Return the rows that eSputnik did not take: all that were sent, of an import not carried out."""
+        if ended["status"] == "FINISHED":
+            return [(row["row"], row["reason"]) for row in ended["failed_rows"]]
+        reason = f"{ended['status']}: {ended['description']}"
+        rows = islice(rows_of(self._path, self._kind), first - 1, last)
+        return [(row.raw, reason) for row in rows if self._objection(row) is None]
 
     def _objection(self, row: Numbered) -> str | None:
         """Return why the row cannot be sent; None where it can."""
@@ -102,12 +120,12 @@ class Importer:
         return f"{error.pointer}: {error.message}"
 
     async def _send(self, rows: list[Numbered], progress: Progress) -> list[tuple[Row, str]]:
-        """Post the rows; return those that are refused, each alone in the end, with the reason."""
+        """Post the rows, fewer at once where a call is too large; return those that are refused alone."""
         body = {self._kind: [row.row for row in rows], **self._terms}
-        status, answer = await self._http.post(f"/v1/{self._kind}", body)
+        status, answer = await self._http.post(_PATHS[self._kind], body, progress.run)
         if status == 200:
             return self._taken(rows, answer, progress)
-        if status != 400:
+        if status not in (400, 413):
             raise GatewayError(f"the gateway answered {status}: {message_of(answer)}")
         if len(rows) == 1:
             return [(rows[0].raw, message_of(answer))]
@@ -117,7 +135,7 @@ class Importer:
     def _taken(self, rows: list[Numbered], answer: Any, progress: Progress) -> list[tuple[Row, str]]:
         said = answer if isinstance(answer, dict) else {}
         if self._kind == "contacts":
-            progress.jobs.append(said["requestId"])
+            progress.jobs.append((said["requestId"], rows[0].number, rows[-1].number))
             return []
         progress.queued += len(rows) if said.get("queued") else 0
         failed = said.get("failedOrders") or []
@@ -129,7 +147,9 @@ class Importer:
         size = self._path.stat().st_size
         if not self._progress_file.exists():
             self.failed_file.unlink(missing_ok=True)
-            return Progress(size)
+            progress = Progress(size)
+            self._keep(progress, ())
+            return progress
         progress = Progress(**orjson.loads(self._progress_file.read_bytes()))
         if progress.size != size:
             raise GatewayError(f"{self._path} has changed since; remove {self._progress_file} to begin anew")
@@ -168,7 +188,16 @@ class Importer:
         return [*(name for name in own if name != REASON), REASON]
 
 
-def _batches(rows: Iterator[Numbered], done: int, size: int) -> Iterator[list[Numbered]]:
-    rest = islice(rows, done, None)
-    while batch := list(islice(rest, size)):
+def _batches(rows: Iterator[Numbered], done: int, most: int) -> Iterator[list[Numbered]]:
+    """Yield what goes into one call each: `most` rows, fewer where they are large."""
+    batch: list[Numbered] = []
+    size = 0
+    for row in islice(rows, done, None):
+        length = len(orjson.dumps(row.row or row.raw))
+        if len(batch) == most or (batch and size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += length
+    if batch:
         yield batch

@@ -10,6 +10,7 @@ CHANNELS = ("email", "sms", "viber", "mobilepush", "webpush")
 ADDRESS = ("address", "town", "region", "postcode")
 FIELD = "field_"
 """Column `field_123` is the additional field of that id."""
+EVENT = ("eventTypeKey", "keyValue", "occurred")
 REASON = "reason"
 COLUMNS = (*PLAIN, *CHANNELS, *ADDRESS, REASON)
 

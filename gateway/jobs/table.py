@@ -8,6 +8,7 @@ import orjson
 
 from gateway.store import Store, bulk
 
+STARTED = "STARTED"
 FINISHED, ERROR, LOST = "FINISHED", "ERROR", "LOST"
 """How a job ends; LOST is one of which eSputnik tells nothing any more."""
 _ENDED = frozenset([FINISHED, ERROR, LOST])
@@ -17,7 +18,7 @@ _KEPT_MS = 30 * 24 * 3600 * 1000
 
 _COLUMNS = "id, site, kind, status, description, session, received, failed, created_at, updated_at"
 _BEGIN = f"""
-    INSERT INTO jobs ({_COLUMNS}, look_at) VALUES ($1, $2, $3, 'STARTED', '', $4, $5, $6, $7, $7, $8)
+    INSERT INTO jobs ({_COLUMNS}, look_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
     ON CONFLICT (id) DO NOTHING
 """  # noqa: S608 -- all of it is ours
 _ROW = """
@@ -92,6 +93,8 @@ async def begin(store: Store, job: Job, failed: Sequence[FailedRow]) -> None:
             job.id,
             job.site,
             job.kind,
+            job.status,
+            job.description,
             job.session,
             job.received,
             job.failed,

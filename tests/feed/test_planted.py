@@ -1,6 +1,5 @@
 """A generated feed with 37 planted errors is checked, and exactly the 37 are found, where they are."""
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,17 +11,10 @@ from gateway.feed.checking import check
 from gateway.feed.report import Report
 from gateway.feed.source import Source
 from tests.load.feed_file import KINDS, Planted, write_feed
+from tests.processes import measured
 
 ERRORS = 37
 MEMORY = 100 * 2**20
-
-# Runs a command and tells, last of all on stderr, how many KiB of memory it took at most.
-_MEASURED = """
-import resource, subprocess, sys
-status = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
-sys.exit(status)
-"""
 
 
 def found(report: Report) -> list[Planted]:
@@ -53,10 +45,9 @@ def test_a_feed_of_1_gb_is_checked_in_less_than_100_mb(tmp_path: Path, capsys: p
     planted = write_feed(path, 10**9, ERRORS, seed=7)
     began = time.monotonic()
     command = [sys.executable, "-m", "gateway", "feed", "check", "--json", str(path)]
-    run = subprocess.run([sys.executable, "-c", _MEASURED, *command], capture_output=True, check=False)
+    run, memory = measured(command)
     took = time.monotonic() - began
     report = orjson.loads(run.stdout)
-    memory = int(run.stderr.split()[-1]) * 1024
     with capsys.disabled():
         print(f" {path.stat().st_size / took / 1e6:.1f} MB/s, {memory / 2**20:.0f} MB")
     found = [(group, one) for group in report["groups"] for one in group["examples"]]

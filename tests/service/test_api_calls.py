@@ -111,6 +111,13 @@ async def test_what_is_mended_is_told_in_a_header(shop: Shop):
     assert arrived["body"] == {"channels": CONTACT["channels"], "externalCustomerId": "42"}
 
 
+async def test_an_order_is_answered_with_esputniks_own_words_that_none_failed(shop: Shop):
+    placed = {"externalOrderId": "1", "totalCost": 5, "status": "DELIVERED", "date": "2026-11-25T10:11:10"}
+    body = {"orders": [{**placed, "externalCustomerId": "42"}]}
+    status, _, answer = await call(shop, "POST", "/v1/orders", json=body)
+    assert (status, answer) == (200, {"failedOrders": []})
+
+
 async def test_an_invalid_call_is_refused_at_once_with_message_and_pointers(shop: Shop):
     status, headers, answer = await call(shop, "POST", "/v1/contact", json={"externalCustomerId": "42"})
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")

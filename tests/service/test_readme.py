@@ -33,7 +33,11 @@ async def test_the_events_of_the_readme_travel_as_it_tells(tmp_path: Path):
                 aiohttp.ClientSession() as http,
                 http.post(where, data=body, headers={"Authorization": f"Bearer {key}"}) as answer,
             ):
-                assert (answer.status, (await answer.json())["accepted"]) == (202, 1)
+                told = await answer.json()
+                if where.endswith("/v1/contact"):  # answered with eSputnik's own words
+                    assert (answer.status, list(told)) == (200, ["id"])
+                else:
+                    assert (answer.status, told["accepted"]) == (202, 1)
         arrived = await until_taken(url, 3)
     info = [request["body"]["GeneralInfo"] for request in arrived]
     assert [i["eventName"] for i in info] == ["StatusCart", "CustomerData", "MainPage"]
