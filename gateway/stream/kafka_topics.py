@@ -16,6 +16,7 @@ from gateway.tls import trusting
 
 MESSAGE_BYTES = 12 * 2**20
 """A topic's limit for one message: above the largest body that ingest takes, with room for its head."""
+_CONTROLLER_SECONDS = 0.1
 _ADMIN_SECONDS = 10.0
 _VISIBLE_SECONDS = 10.0
 
@@ -56,11 +57,19 @@ async def admin_client(settings: StreamSettings, seconds: float = _ADMIN_SECONDS
     try:
         async with asyncio.timeout(2 * seconds):
             await client.start()
+            await _controller(client)
             yield client
     except (KafkaError, TimeoutError, OSError) as problem:
         raise Unreachable(f"Kafka at {', '.join(settings.brokers)} does not answer: {problem!r}") from problem
     finally:
         await client.close()
+
+
+async def _controller(client: Any) -> None:
+    """Return once a controller is known: a broker that has just started names none, and aiokafka stumbles."""
+    while client._client.cluster.controller is None:
+        await asyncio.sleep(_CONTROLLER_SECONDS)
+        await client._client.force_metadata_update()
 
 
 async def check_topic(settings: StreamSettings, topic: str) -> None:
