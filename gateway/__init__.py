@@ -19,6 +19,7 @@ The rooms
     sandbox     a stand-in eSputnik; imports nothing of ours
     console     what an operator reads and changes, over HTTP and from the command line
     feed        a shop's product feed: checked, mended, watched, pushed
+    product_keys  whether tracking, orders and products calls name products alike
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 

@@ -42,6 +42,7 @@ from gateway.ingest.server import HttpServer
 from gateway.jobs.follower import Follower
 from gateway.jobs.routes import Jobs
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.product_keys.watching import KeyWatch
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
@@ -175,6 +176,8 @@ class Gateway:
         await erasures.look()
         self._watch(erasures.watch())
         aftermath = Aftermath(store, self._erasure, self._clock)
+        product_keys = KeyWatch(store, sites, self._clock)
+        self._watch(product_keys.run())
         clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
@@ -193,6 +196,7 @@ class Gateway:
                 erasures.cover,
                 aftermath.follow,
                 Contacts(store, site.id, self._clock) if site.ensure_contact else None,
+                product_keys.look,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
