@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Most tests wait for something, so three of them at a time need little more than one; a file stays together.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .PHONY: help install demo test test-all nightly lint format bench bench-identity chaos fuzz attacks clean
 .DEFAULT_GOAL := help
@@ -20,13 +22,13 @@ demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 	$(BIN)/gateway demo
 
 test: $(STAMP) ## every test, on a real Kafka and a real PostgreSQL that it starts and stops itself
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 nightly: $(STAMP) ## identity on 20 000 generated histories each instead of 500; takes hours
 	$(BIN)/pytest --hypothesis-profile nightly -rP tests/contracts/test_oracle.py tests/contracts/test_identity_properties.py
 
 test-all: $(STAMP) ## what `make test` runs, and the tests that take minutes (a feed of 1 GB)
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m ""
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check .

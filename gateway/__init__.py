@@ -17,14 +17,23 @@ The rooms
     delivery    pace, retry, order, dead letters
     esputnik    a client of eSputnik's API; imports nothing of ours
     sandbox     a stand-in eSputnik; imports nothing of ours
-    console     what an operator reads and changes, over HTTP and from the command line
+    relay       what a client asks eSputnik, passed through
+    jobs        imports, followed to their end
     feed        a shop's product feed: checked, mended, watched, pushed
     product_keys  whether tracking, orders and products calls name products alike
+    console     what an operator reads and changes, over HTTP and from the command line
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
+
+Between the rooms
+    event, calls        what a record is; which of eSputnik's calls may be one
+    outcomes            eSputnik's answers on their way back to callers who wait
+    contacts            which customers have a contact at eSputnik
+    aftermath, erasure  what a delivered call asks of the gateway itself
 
 What may be lost, and where
     Nothing that was answered as accepted. Before the answer nothing is promised: a refused event, a request
     answered 503, a connection that breaks before its answer. After it a record ends in one of two ways:
-    eSputnik took it (at least once), or it is a dead letter with the reason. A repeat carries the same id.
+    eSputnik took it (at least once), or it is a dead letter with the reason; a logout ends at stitching, and
+    what is left of a person who was erased is dropped. A repeat carries the same id.
 """

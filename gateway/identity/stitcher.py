@@ -142,7 +142,9 @@ class Stitcher:
                     continue
             if record.type == LOGOUT or record.customer or record.email or record.phone:
                 news.add(cookie)
-                news.update((record.site, name) for name in names_in(record))
+                merged = self._sites.merged.get(record.site, {})
+                for name in names_in(record):
+                    news.update({(record.site, name), (record.site, merged.get(name, name))})
         for place, decision, touches in recalled:
             if news.isdisjoint(touches):
                 batch.decisions[place] = decision

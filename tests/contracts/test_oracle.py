@@ -89,6 +89,10 @@ RETIRES_BUT_FOR_ONE_IN_THE_MIDDLE = History(TIGHT, [Post((C0, D1, C2, E3, C4)), 
 RETIRES_BY_THE_BATCH_BUT_FOR_ONE = History(TIGHT, [Post((C0, D1, C2, C4)), Restart(), Post((BETWEEN, E3))])
 B1 = event(8, MIDNIGHT + 1, cookie="C", customer="B")
 ANOTHER_COMES_LATE_AMONG_MANY = History(TIGHT, [Post((C0, C2, C4)), Restart(), Post((B1, BETWEEN))])
+COMES_WITH_AN_EMAIL = event(7, MIDNIGHT, cookie="D", customer="A", email="one@x.ua")
+THE_BATCH_TELLS_MORE_OF_A_MERGED_ONE = History(
+    TIGHT, [Merge("A", "B"), Post((C0,)), Post((BETWEEN, COMES_WITH_AN_EMAIL))]
+)
 
 
 def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.FixtureRequest) -> None:
@@ -99,6 +103,7 @@ def test_links_and_decisions_are_the_oracles(grounds: Grounds, request: pytest.F
     @example(RETIRES_BUT_FOR_ONE_IN_THE_MIDDLE)
     @example(RETIRES_BY_THE_BATCH_BUT_FOR_ONE)
     @example(ANOTHER_COMES_LATE_AMONG_MANY)
+    @example(THE_BATCH_TELLS_MORE_OF_A_MERGED_ONE)
     def agree(history: History) -> None:
         nonlocal compared
         compare(grounds(history.limits), history)

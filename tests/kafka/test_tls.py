@@ -10,7 +10,7 @@ import trustme
 from aiohttp import web
 
 from gateway.app import esputnik_client
-from gateway.config import Config, StreamSettings
+from gateway.config import Site, StreamSettings
 from gateway.demo.parts import Postgres
 from gateway.errors import ConfigError, Unreachable
 from gateway.esputnik.errors import Unavailable
@@ -134,16 +134,14 @@ async def test_esputnik_is_refused_without_a_valid_certificate_and_taken_with_it
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certified(authority, "127.0.0.1")).start()
     url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    sites = [{"id": "shop", "keys": ["shop-key"], "tracker_url": url, "api_url": url}]
+    site = Site(id="shop", tracker="open", tracker_url=url, api_url=url)
     try:
         for trusted in (None, foreign_ca_file):
-            config = Config(sites=sites, delivery={"ca_file": trusted})
-            async with esputnik_client(config, config.sites[0]) as client:
+            async with esputnik_client(site, 8, 1, trusted) as client:
                 with pytest.raises(Unavailable, match="Certificate"):
                     await client.track(b"{}", "e-1")
         assert arrived == []
-        config = Config(sites=sites, delivery={"ca_file": ca_file})
-        async with esputnik_client(config, config.sites[0]) as client:
+        async with esputnik_client(site, 8, 1, ca_file) as client:
             await client.track(b"{}", "e-1")
         assert arrived == ["/"]
     finally:
@@ -155,8 +153,7 @@ async def test_a_ca_file_that_is_none_is_a_sentence(tmp_path: Path, content: str
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content)
-    config = Config(sites=[{"id": "shop", "keys": ["shop-key"]}], delivery={"ca_file": path})
     with pytest.raises(ConfigError, match=r"delivery\.ca_file: cannot be used"):
-        esputnik_client(config, config.sites[0])
+        esputnik_client(Site(id="shop", tracker="open"), 8, 1, path)
     with pytest.raises(ConfigError, match=r"links\.ca_file: cannot be used"):
         await open_store("postgresql://postgres@127.0.0.1/postgres", path)

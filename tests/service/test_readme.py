@@ -33,7 +33,8 @@ async def test_the_events_of_the_readme_travel_as_it_tells(tmp_path: Path):
                 aiohttp.ClientSession() as http,
                 http.post(where, data=body, headers={"Authorization": f"Bearer {key}"}) as answer,
             ):
-                assert (answer.status, (await answer.json())["accepted"]) == (202, 1)
+                told = await answer.json()
+                assert told.get("accepted") == 1 if where.endswith("/v1/events") else told["id"]
         arrived = await until_taken(url, 3)
     info = [request["body"]["GeneralInfo"] for request in arrived]
     assert [i["eventName"] for i in info] == ["StatusCart", "CustomerData", "MainPage"]

@@ -10,7 +10,7 @@ from gateway.ingest.auth import Keys
 from gateway.ingest.problem import Problem
 from gateway.keys import hashed, new_key
 
-KEY = new_key()
+KEY = "gw_" + "k" * 43
 KEYS = Keys({"one": Site(id="one", keys=[hashed(KEY)]).keys, "two": Site(id="two", keys=["plain-key"]).keys})
 
 
