@@ -20,6 +20,7 @@ The rooms
     relay       what a client asks eSputnik, passed through
     jobs        imports, followed to their end
     feed        a shop's product feed: checked, mended, watched, pushed
+    product_keys  whether tracking, orders and products calls name products alike
     console     what an operator reads and changes, over HTTP and from the command line
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays

@@ -35,13 +35,17 @@ from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
 from gateway.ingest.admission import Room
+from gateway.ingest.api_openapi import api_paths, together
 from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
 from gateway.jobs.follower import Follower
+from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.product_keys.watching import KeyWatch
+from gateway.relay.openapi import relay_paths
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
@@ -175,6 +179,8 @@ class Gateway:
         await erasures.look()
         self._watch(erasures.watch())
         aftermath = Aftermath(store, self._erasure, self._clock)
+        product_keys = KeyWatch(store, sites, self._clock)
+        self._watch(product_keys.run())
         clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
@@ -193,6 +199,7 @@ class Gateway:
                 erasures.cover,
                 aftermath.follow,
                 Contacts(store, site.id, self._clock) if site.ensure_contact else None,
+                product_keys.look,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -209,7 +216,8 @@ class Gateway:
         self._relay = await self._open_relay(room)
         self._jobs = Jobs(config, self._shared_store)
         others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
-        contract = operator_paths() if self._console else {}
+        operators = operator_paths() if self._console else {}
+        contract = together(api_paths(), relay_paths(), job_paths(), operators)
         self._routes = Routes(
             config, Catalogue(), events, self._readiness, self._clock, room, others, contract
         )

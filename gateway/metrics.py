@@ -69,6 +69,13 @@ SITE_STOPPED = Gauge("gateway_site_stopped", "1 while a site's key is refused an
 CIRCUIT_OPEN = Gauge("gateway_circuit_open", "1 while an endpoint is left alone", ["site", "endpoint"])
 PACE = Gauge("gateway_pace_per_second", "Requests a second allowed now", ["site"])
 
+# product keys, by source: tracking, orders, products
+PRODUCT_KEYS_UNKNOWN = Gauge(
+    "gateway_product_keys_unknown_ratio",
+    "Part of a source's sampled product keys that no other source has",
+    ["site", "source"],
+)
+
 # product feeds, each by site and language, after the newest check
 FEED_GOOD = Gauge("gateway_feed_good", "0 while the newest version of a feed is bad", ["site", "language"])
 FEED_CHECKED = Gauge(

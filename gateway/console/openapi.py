@@ -37,6 +37,9 @@ def operator_paths() -> dict[str, Any]:
         },
         "/v1/dead/replay": {"post": _ordering("Send dead letters again, a batch a request", Order)},
         "/v1/dead/drop": {"post": _ordering("Remove dead letters, a batch a request", DropOrder)},
+        "/v1/product-keys": {
+            "get": _asking("Whether a site names its products alike everywhere", *_queries(("site",)))
+        },
         "/v1/people": {"get": _asking("What is known of a person", *_queries(_PEOPLE))},
         "/v1/people/merge": {"post": _ordering("Make one customer another", MergeOrder)},
         "/v1/people/unmerge": {"post": _ordering("Undo a merge", UnmergeOrder)},

@@ -14,12 +14,15 @@ from gateway.console.answers import json_of, order_of, time_of
 from gateway.console.letters import Choice, Letter
 from gateway.console.patch import BadPatch, patched
 from gateway.console.people import People
+from gateway.console.product_keys import told
 from gateway.console.replay import replay
 from gateway.errors import NotDurable, Unreachable
 from gateway.event import Record
 from gateway.ingest.auth import Keys
 from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Handler, Route
+from gateway.product_keys import table
+from gateway.product_keys.sample import DAY_MS
 from gateway.store import Store
 from gateway.stream import Stream
 
@@ -69,6 +72,7 @@ class Console:
         self.change(config)
         self._store = store
         self._sites = sites
+        self._clock = clock
 
     def change(self, config: Config) -> None:
         """Take over the operator's keys, and what is said of sites."""
@@ -84,6 +88,7 @@ class Console:
             (hdrs.METH_PATCH, "/v1/dead/letters/{event_id}", self.patch_letter),
             (hdrs.METH_POST, "/v1/dead/replay", self.post_replay),
             (hdrs.METH_POST, "/v1/dead/drop", self.post_drop),
+            (hdrs.METH_GET, "/v1/product-keys", self.get_product_keys),
             *self._people.routes(),
         ]
         return [(method, path, self._guarded(handler)) for method, path, handler in routes]
@@ -152,6 +157,14 @@ class Console:
         if not order.dry_run:
             await letters.remove(self._store, chosen)
         return json_of(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
+
+    async def get_product_keys(self, request: web.Request) -> web.Response:
+        """Return whether a `site` names its products alike everywhere, with examples of what differs."""
+        site = request.query.get("site", "")
+        if site not in self._sites:
+            raise Problem(404, "not_found", "site: no such site is configured")
+        rows = await table.read(self._store, site, self._clock.now_ms() // DAY_MS)
+        return json_of(told(site, rows))
 
     async def _letter(self, request: web.Request) -> tuple[Letter, Record | None]:
         choice = Choice(event_id=request.match_info["event_id"])

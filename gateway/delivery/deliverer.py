@@ -55,8 +55,12 @@ class Deliverer:
         erased: Callable[[Record], bool],
         follow: Follow,
         contacts: Contacts | None,
+        look: Callable[[Record], None],
     ) -> None:
-        """`erased` tells whether a record is not to be sent any more, since whom it names was erased."""
+        """`erased` tells whether a record is not to be sent any more, since whom it names was erased.
+
+        `look` sees every record once that nothing is left to do for.
+        """
         self._stream = stream
         self._site = site.id
         self._clock = clock
@@ -64,6 +68,7 @@ class Deliverer:
         self._stop_seconds = settings.timeout_seconds
         self._share = 0.0
         self._is_erased = erased
+        self._look = look
         self._erased = metrics.ERASED.labels(site.id)
         self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
@@ -183,6 +188,8 @@ class Deliverer:
         for pending in fresh:
             if pending.key not in waiting:
                 self._recent.add(pending.key, self._clock.now_ms())
+                if pending.record is not None:
+                    self._look(pending.record)
         return [waiting.get(pending.key) for pending in together]
 
     def _is_copy(self, pending: Pending) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 from gateway.validation import Catalogue
 
+API_SCHEMAS = "#/components/schemas/api."
+"""What stands before the names of the schemas of eSputnik's own API: a product is another thing there."""
+
 DOCS_PAGE = resources.files(__package__).joinpath("docs.html").read_text(encoding="utf-8")
 
 _POINTER_ERROR = {
@@ -81,7 +84,8 @@ _PROBLEM = {
     },
 }
 
-_PROBLEMS = {
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+PROBLEMS = {
     "400": "the body is not JSON, is damaged, or is no event",
     "401": "a key is missing or not known",
     "403": "the key belongs to another site",
@@ -99,6 +103,8 @@ def openapi(catalogue: Catalogue, others: Mapping[str, Any]) -> dict[str, Any]:
     `others` are the path items of routes of other rooms.
     """
     schemas = catalogue.bundled("#/components/schemas/")
+    api = Catalogue("api").bundled(API_SCHEMAS)
+    of_calls = {f"{API_SCHEMAS.rpartition('/')[2]}{name}": schema for name, schema in api.items()}
     events = [{"$ref": f"#/components/schemas/{name}"} for name in catalogue.names]
     return {
         "openapi": "3.1.0",
@@ -131,6 +137,7 @@ def openapi(catalogue: Catalogue, others: Mapping[str, Any]) -> dict[str, Any]:
         "components": {
             "schemas": {
                 **schemas,
+                **of_calls,
                 "Event": {"anyOf": events},
                 "Finding": _POINTER_ERROR,
                 "Result": _RESULT,
@@ -152,8 +159,8 @@ def openapi(catalogue: Catalogue, others: Mapping[str, Any]) -> dict[str, Any]:
 
 _EVENT = {"$ref": "#/components/schemas/Event"}
 _OTHER_SITE = {"403": "every event names another site"}
-_ANY_KEY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"header": []}]
-_IDEMPOTENCY_KEY = {
+ANY_KEY: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}, {"header": []}]
+IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string"},
@@ -174,8 +181,8 @@ def _post_events() -> dict[str, Any]:
     return {
         "summary": "Post one event, an array of events, or NDJSON",
         "description": "Content-Encoding may be gzip, deflate or zstd.",
-        "security": _ANY_KEY,
-        "parameters": [_IDEMPOTENCY_KEY],
+        "security": ANY_KEY,
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": content},
         "responses": _responses(answers),
     }
@@ -185,8 +192,8 @@ def _post_tracker() -> dict[str, Any]:
     return {
         "summary": "Post one event as to eSputnik's own tracker",
         "description": "Needs a key unless the site is open.",
-        "security": [*_ANY_KEY, {}],
-        "parameters": [_IDEMPOTENCY_KEY],
+        "security": [*ANY_KEY, {}],
+        "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": {"application/json": {"schema": _EVENT}}},
         "responses": _responses({"200": "accepted", "400": "refused"} | _OTHER_SITE),
     }
@@ -194,20 +201,18 @@ def _post_tracker() -> dict[str, Any]:
 
 def _responses(answers: dict[str, str]) -> dict[str, Any]:
     results = {"application/json": {"schema": {"$ref": "#/components/schemas/Results"}}}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses: dict[str, Any] = {}
-    for status, text in (answers | _PROBLEMS).items():
-        both = status in answers and status in _PROBLEMS
-        description = f"{answers[status]}, or {_PROBLEMS[status]}" if both else text
-        content = {**(results if status in answers else {}), **(problem if status in _PROBLEMS else {})}
+    for status, text in (answers | PROBLEMS).items():
+        both = status in answers and status in PROBLEMS
+        description = f"{answers[status]}, or {PROBLEMS[status]}" if both else text
+        content = {**(results if status in answers else {}), **(PROBLEM if status in PROBLEMS else {})}
         responses[status] = {"description": description, "content": content}
     return responses
 
 
 def _get(summary: str, content_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     answer = {"description": summary, "content": {content_type: {"schema": schema}}}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
         "summary": summary,
-        "responses": {"200": answer, "default": {"description": "else", "content": problem}},
+        "responses": {"200": answer, "default": {"description": "else", "content": PROBLEM}},
     }

@@ -18,7 +18,7 @@ from gateway.store import Store
 
 _SHOWN = 100
 _NEWEST = 100
-_MOST_ROWS = 3000
+MOST_ROWS = 3000
 
 
 class Jobs:
@@ -65,7 +65,7 @@ class Jobs:
     async def get_failed(self, request: web.Request, site: str, store: Store) -> web.Response:
         """Return the job's failed rows as CSV, to be mended and sent again."""
         job = await _job(request, site, store)
-        failed = await table.failed_rows(store, job, _MOST_ROWS)
+        failed = await table.failed_rows(store, job, MOST_ROWS)
         return web.Response(text=as_csv((r.reason, r.content) for r in failed), content_type="text/csv")
 
 
@@ -74,8 +74,8 @@ def _rows(request: web.Request) -> int:
         rows = int(request.query.get("rows", _SHOWN))
     except ValueError:
         rows = -1
-    if not 0 <= rows <= _MOST_ROWS:
-        raise Problem(400, "bad_request", f"rows: must be a number up to {_MOST_ROWS}")
+    if not 0 <= rows <= MOST_ROWS:
+        raise Problem(400, "bad_request", f"rows: must be a number up to {MOST_ROWS}")
     return rows
 
 

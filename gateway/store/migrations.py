@@ -139,6 +139,16 @@ STEPS = (
             "CREATE INDEX job_rows_by_customer ON job_rows (site, customer)",
         ),
     ),
+    Step(
+        # product_keys: a bounded sample; `until` is the last day, since 1970, on which a key counts.
+        "product keys in tracking, orders and products calls",
+        (
+            """CREATE TABLE product_keys (
+                site {key} NOT NULL, source {key} NOT NULL, rank bigint NOT NULL, product_key {key} NOT NULL,
+                until bigint NOT NULL,
+                PRIMARY KEY (site, source, rank, product_key)) {clustered}""",
+        ),
+    ),
 )
 
 

@@ -69,6 +69,7 @@ ROUTES = [
     ("PATCH", "/v1/dead/letters/x"),
     ("POST", "/v1/dead/replay"),
     ("POST", "/v1/dead/drop"),
+    ("GET", "/v1/product-keys"),
 ]
 
 
@@ -252,3 +253,30 @@ async def test_the_command_line_does_all_of_it(tmp_path: Path):
             assert await dead("drop", "--dry-run") == "1 would be removed\n"
             assert "say --all" in await dead("drop", code=1)
             assert await dead("drop", "--type", "PageView") == "1 removed\n"
+
+
+async def test_product_keys_of_what_was_delivered_are_told_by_source(shop: Operated, tmp_path: Path):
+    await shop.post(cart())
+    async with asyncio.timeout(20):
+        while True:
+            status, answer = await shop.ask("GET", "/v1/product-keys?site=shop")
+            sampled = {one["source"]: one["sampled"] for one in answer["sources"]}
+            if sampled["tracking"]:
+                break
+            await asyncio.sleep(0.02)
+    assert (status, sampled) == (200, {"tracking": 1, "orders": 0, "products": 0})
+    assert (await shop.ask("GET", "/v1/product-keys?site=another"))[0] == 404
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'operator.keys = ["{OPERATOR}"]\nsites = [{{id = "shop", keys = ["{KEY}"]}}]\n')
+    command = [sys.executable, "-m", "gateway", "product-keys", "--site", "shop", "--url", shop.url]
+    for more in ([], ["--json"]):
+        ended = await asyncio.to_thread(
+            subprocess.run,
+            [*command, *more, "--config", str(config)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert "tracking" in ended.stdout
+    assert orjson.loads(ended.stdout) == answer

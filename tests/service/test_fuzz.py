@@ -5,15 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
+from gateway.calls import ApiCall
 from gateway.clock import SystemClock
 from gateway.console.routes import Console
+from gateway.ingest.api_routes import WRITES
+from gateway.jobs.routes import Jobs
+from gateway.relay.routes import PASSES
 from gateway.sandbox import Sandbox
-from gateway.store import open_store
+from gateway.store import Store, open_store
 from tests.load.fuzz import EVENTS, OPERATOR, TRACKER, Findings, fuzz, fuzzed
 from tests.load.mutator import KEY, Sent
-from tests.service.conftest import running_shop, settings
+from tests.service.conftest import Shop, running_shop, settings
 
 
 @pytest.mark.timeout(200)
@@ -37,18 +42,51 @@ NOT_OURS = (
 )
 
 
-@pytest.mark.parametrize("which", ["--exclude-tag", "--include-tag"])
-async def test_what_is_answered_is_what_the_contract_says(tmp_path: Path, which: str):
-    key = OPERATOR if which == "--include-tag" else KEY
+ROOMS = {  # with how many examples of each route; relayed calls are answered by eSputnik, which is away here
+    "events": (KEY, ["--exclude-tag=operator", "--exclude-tag=esputnik", "--exclude-tag=relay"], 10),
+    "calls": (KEY, ["--include-tag=esputnik"], 3),
+    "operator": (OPERATOR, ["--include-tag=operator"], 10),
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+async def test_what_is_answered_is_what_the_contract_says(tmp_path: Path, room: str):
+    key, which, examples = ROOMS[room]
     async with fuzzed(tmp_path) as process:
         contract = f"http://127.0.0.1:{process.port}/openapi.json"
-        command = [sys.executable, "-m", "schemathesis.cli", "run", contract, which, "operator"]
+        command = [sys.executable, "-m", "schemathesis.cli", "run", contract, *which]
         command += ["--header", f"X-Api-Key: {key}", "--exclude-checks", ",".join(NOT_OURS), "--no-color"]
-        command += ["--phases", "fuzzing", "--max-examples", "10", "--generation-deterministic"]
+        command += ["--phases", "fuzzing", "--max-examples", str(examples), "--generation-deterministic"]
         ended = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, cwd=tmp_path, timeout=150, check=False
         )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+async def test_every_call_and_job_route_is_in_the_contract_with_the_schema_that_is_served(
+    tmp_path: Path, shop: Shop, sandbox: Sandbox
+):
+    _, contract = await shop.get("/openapi.json")
+    told = {(method.upper(), path) for path, item in contract["paths"].items() for method in item}
+    calls = {(call.method, f"/{call.path}") for call in (*WRITES, *PASSES)}
+    assert len(calls) == len(WRITES) + len(PASSES)
+
+    async def nothing() -> Store:
+        raise AssertionError("no route is asked here")
+
+    jobs = {(method, path) for method, path, _ in Jobs(settings(tmp_path, sandbox), nothing).routes()}
+    assert calls | jobs <= told
+    schemas = contract["components"]["schemas"]
+    for write in WRITES:
+        body = contract["paths"][f"/{write.path}"][write.method.lower()].get("requestBody")
+        if body is None:
+            assert write.call is ApiCall.DELETE_CONTACT
+            continue
+        reference = body["content"]["application/json"]["schema"]["$ref"]
+        _, served = await shop.get(f"/v1/schemas/api/{write.call}")
+        told_schema = orjson.dumps(schemas[reference.removeprefix("#/components/schemas/")]).decode()
+        as_served = orjson.loads(told_schema.replace("#/components/schemas/api.", "#/$defs/"))
+        assert as_served == {k: v for k, v in served.items() if k not in ("$schema", "$defs")}
 
 
 async def test_every_route_of_an_operator_is_in_the_contract(tmp_path: Path, sandbox: Sandbox):

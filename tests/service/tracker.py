@@ -199,6 +199,7 @@ class Parts:
                 lambda record: False,
                 nothing_follows,
                 Contacts(self.store, site, clock),
+                lambda record: None,
             )
             task = asyncio.create_task(deliverer.run())
             try:
