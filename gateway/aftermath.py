@@ -7,7 +7,7 @@ from gateway.clock import Clock
 from gateway.delivery.bulk import failures
 from gateway.erasure import Erasure
 from gateway.esputnik.answers import Answer
-from gateway.esputnik.errors import EsputnikError, Refused, Repeated
+from gateway.esputnik.errors import EsputnikError
 from gateway.event import Record
 from gateway.jobs import table
 from gateway.jobs.table import ERROR, STARTED, FailedRow, Job
@@ -29,7 +29,7 @@ class Aftermath:
             return
         if isinstance(answer, Answer):
             await self._begin(record, answer)
-        elif isinstance(answer, Refused) and not isinstance(answer, Repeated):
+        else:
             await self._keep_refused(record, answer)
 
     async def _begin(self, record: Record, answer: Answer) -> None:
@@ -42,9 +42,9 @@ class Aftermath:
         ]
         await table.begin(self._store, self._job(record, STARTED, "", str(session), len(failed)), failed)
 
-    async def _keep_refused(self, record: Record, refused: Refused) -> None:
+    async def _keep_refused(self, record: Record, problem: EsputnikError) -> None:
         """Keep a job that has ended before it began, for whoever was answered that the call is queued."""
-        job = self._job(record, ERROR, refused.said, "", _rows(record))
+        job = self._job(record, ERROR, problem.said or str(problem), "", _rows(record))
         await table.begin(self._store, job, ())
 
     def _job(self, record: Record, status: str, description: str, session: str, failed: int) -> Job:

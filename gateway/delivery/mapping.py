@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.calls import ApiCall
+from gateway.calls import IMPORTS, ApiCall
 from gateway.event import Record
 
 
@@ -56,6 +56,8 @@ class Call:
     """Method and path of a call of the API; "" for the tracker."""
     is_deletion: bool = False
     """Whether what is not there any more is done."""
+    is_import: bool = False
+    """Whether only its answer tells what became of its rows."""
 
 
 def call_for(records: Sequence[Record]) -> Call:
@@ -72,4 +74,5 @@ def call_for(records: Sequence[Record]) -> Call:
         body = b'{"orders":[%b]}' % b",".join(record.body for record in records)
     elif first.type == ApiCall.DELETE_CONTACT:
         body = b""
-    return Call(_ENDPOINTS[first.type], first.id, body, first.target, first.type in _DELETIONS)
+    is_deletion, is_import = first.type in _DELETIONS, first.type in IMPORTS
+    return Call(_ENDPOINTS[first.type], first.id, body, first.target, is_deletion, is_import)

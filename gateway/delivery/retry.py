@@ -75,12 +75,13 @@ def verdict(
     gates keep it waiting. An identical request within a minute (409) was this event itself, sent before
     an answer was lost or a process was killed: a tracking event carries its cookie and its milliseconds. A
     call may be equal to another one on purpose: if it cannot have been taken before, it waits the minute out.
+    So does an import, which does no harm twice: its failed rows were in the answer that is lost.
     """
     match problem:
         case None:
             return Delivered()
         case Repeated():
-            ours = not call.target or effort.doubtful
+            ours = not call.target or (effort.doubtful and not call.is_import)
             return Delivered() if ours else Again(settings.repeat_seconds)
         case Refused():
             if call.is_deletion and is_not_found(problem):

@@ -19,7 +19,10 @@ _KEPT_MS = 30 * 24 * 3600 * 1000
 _COLUMNS = "id, site, kind, status, description, session, received, failed, created_at, updated_at"
 _BEGIN = f"""
     INSERT INTO jobs ({_COLUMNS}, look_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO UPDATE SET status = excluded.status, description = excluded.description,
+        session = excluded.session, failed = excluded.failed, updated_at = excluded.updated_at,
+        look_at = excluded.look_at
+    WHERE jobs.session = ''
 """  # noqa: S608 -- all of it is ours
 _ROW = """
     INSERT INTO job_rows (job, number, site, customer, reason, content)
@@ -80,7 +83,10 @@ class FailedRow:
 
 
 async def begin(store: Store, job: Job, failed: Sequence[FailedRow]) -> None:
-    """Keep a new job with its failed rows; one that is there already stays. Raises Unreachable."""
+    """Keep a new job with its failed rows. Raises Unreachable.
+
+    One that is there already stays, unless eSputnik had not taken it: an operator may have sent it once more.
+    """
     rows = [
         (job.id, row.number, job.site, _customer(row.content), row.reason, orjson.dumps(row.content).decode())
         for row in failed

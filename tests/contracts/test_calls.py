@@ -1,6 +1,7 @@
 """What delivery and ingest keep of calls, in both databases."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,15 @@ async def test_a_job_is_begun_once_looked_after_by_one_and_keeps_its_failed_rows
     assert await table.failed_rows(store, job, 10) == rows
     await table.forget(store, "shop", ["42"])
     assert await table.failed_rows(store, job, 10) == []
+
+
+async def test_a_job_that_esputnik_refused_begins_anew_when_it_is_sent_once_more(store: Store) -> None:
+    now = CLOCK.now_ms()
+    refused = Job("j-1", "shop", "AddContacts", table.ERROR, "no such segment", "", 3, 3, now, now)
+    await table.begin(store, refused, [])
+    assert await table.one(store, "shop", "j-1") == refused
+    taken = replace(refused, status=table.STARTED, description="", session="session", failed=0)
+    await table.begin(store, taken, [])
+    await table.begin(store, refused, [])
+    assert await table.one(store, "shop", "j-1") == taken
+    assert await table.due(store, now + 1000) == [taken]

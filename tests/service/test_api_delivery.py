@@ -245,6 +245,19 @@ async def test_a_409_to_a_fresh_call_waits_and_is_sent_again(parts: Parts, esput
     assert second - first >= 0.29
 
 
+async def test_an_import_whose_answer_was_lost_is_sent_again_for_its_failed_rows_are_in_the_answer(
+    parts: Parts, esputnik: Tracker
+) -> None:
+    failed = orjson.dumps({"asyncSessionId": "s", "failedContacts": {"externalCustomerId": "1"}})
+    esputnik.script["a-1"] = [says(500), says(409, b"Duplicated request"), says(200, failed)]
+    body = {"contacts": [{"externalCustomerId": "1", "channels": []}], "dedupeOn": "externalCustomerId"}
+    await put(parts, call("a-1", ApiCall.ADD_CONTACTS, "POST v1/contacts", body))
+    async with parts.delivering(esputnik, repeat_seconds=0.3):
+        await until_done(parts)
+    assert esputnik.requests_of("a-1") == 3
+    assert [letter["event_id"] for letter in await parts.dead_letters()] == ["a-1-1"]
+
+
 @pytest.mark.parametrize("answer", [says(404), says(400, b"Contact not found")])
 async def test_what_is_not_there_is_deleted(parts: Parts, esputnik: Tracker, answer: Any) -> None:
     esputnik.script["a-1"] = [answer]
