@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 	$(BIN)/gateway demo
 
-test: $(STAMP) ## every test, on a real Kafka and a real PostgreSQL that it starts and stops itself
+test: $(STAMP) ## the tests, on a real Kafka and a real PostgreSQL that it starts and stops itself
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 nightly: $(STAMP) ## identity on 20 000 generated histories each instead of 500; takes hours
