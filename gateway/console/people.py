@@ -1,10 +1,10 @@
 """The operator's routes about people: look up, merge, unmerge, forget."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway import contacts, identifiers
 from gateway.clock import Clock
@@ -26,18 +26,25 @@ _KINDS = {"customer": CUSTOMER, "email": EMAIL, "phone": PHONE}
 _LONGEST = 200
 
 
+def _without_contacts(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("may hold printable characters only")
+    if "@" in text or sum(letter.isdigit() for letter in text) >= 7:
+        raise ValueError("may not hold an email or a phone: it stays in the audit trail")
+    return text
+
+
+ForTheTrail = Annotated[str, Field(min_length=1, max_length=_LONGEST), AfterValidator(_without_contacts)]
+"""Words of the operator's that stay in the audit trail."""
+
+
 class _Change(BaseModel):
     """What every change says of itself."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     site: str
-    who: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("who")
-    @classmethod
-    def _names_nobody(cls, text: str) -> str:
-        return _without_contacts(text)
+    who: ForTheTrail
 
 
 class MergeOrder(_Change):
@@ -45,24 +52,14 @@ class MergeOrder(_Change):
 
     customer: str
     into: str
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("reason")
-    @classmethod
-    def _names_nobody_either(cls, text: str) -> str:
-        return _without_contacts(text)
+    reason: ForTheTrail
 
 
 class UnmergeOrder(_Change):
     """Which customer is himself again."""
 
     customer: str
-    reason: str = Field(min_length=1, max_length=_LONGEST)
-
-    @field_validator("reason")
-    @classmethod
-    def _names_nobody_either(cls, text: str) -> str:
-        return _without_contacts(text)
+    reason: ForTheTrail
 
 
 class ForgetOrder(_Change):
@@ -161,14 +158,6 @@ async def _asked(change: Any) -> None:
         await change
     except ChangeRefused as refused:
         raise Problem(409, "change_refused", str(refused)) from None
-
-
-def _without_contacts(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("may hold printable characters only")
-    if "@" in text or sum(letter.isdigit() for letter in text) >= 7:
-        raise ValueError("may not hold an email or a phone: it stays in the audit trail")
-    return text
 
 
 def _the_one(given: Mapping[str, str]) -> tuple[str, str]:
