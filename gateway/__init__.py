@@ -21,6 +21,7 @@ The rooms
     jobs        imports, followed to their end
     feed        a shop's product feed: checked, mended, watched, pushed
     product_keys  whether tracking, orders and products calls name products alike
+    refused     a masked sample of what ingest refuses
     console     what an operator reads and changes, over HTTP and from the command line
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +39,7 @@ from gateway.identity.thinning import Thinning
 from gateway.ingest.admission import Room
 from gateway.ingest.api_openapi import api_paths, together
 from gateway.ingest.api_routes import ApiRoutes
+from gateway.ingest.desk import TurnedAway, nobody_asks
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
@@ -45,6 +48,8 @@ from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.product_keys.watching import KeyWatch
+from gateway.refused.mask import known_to
+from gateway.refused.sample import RefusedSample
 from gateway.relay.openapi import relay_paths
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
@@ -210,8 +215,16 @@ class Gateway:
         config = self._config
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
+        turned_away = self._start_sampling()
         self._api = ApiRoutes(
-            config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
+            config,
+            events,
+            self._readiness,
+            self._waiting,
+            room,
+            self._clock,
+            self._erasure.preview,
+            turned_away,
         )
         self._relay = await self._open_relay(room)
         self._jobs = Jobs(config, self._shared_store)
@@ -219,13 +232,21 @@ class Gateway:
         operators = operator_paths() if self._console else {}
         contract = together(api_paths(), relay_paths(), job_paths(), operators)
         self._routes = Routes(
-            config, Catalogue(), events, self._readiness, self._clock, room, others, contract
+            config, Catalogue(), events, self._readiness, self._clock, room, others, contract, turned_away
         )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
+
+    def _start_sampling(self) -> TurnedAway:
+        """Return what is told of refused events; without an operator's key nobody could read a sample."""
+        if not self._config.operator.keys:
+            return nobody_asks
+        sample = RefusedSample(known_to(every_schema()), self._shared_store, self._clock)
+        self._watch(sample.run())
+        return sample.look
 
     async def _open_relay(self, room: Room) -> Relay:
         settings = self._config.relay
@@ -318,6 +339,12 @@ def _calm_the_collector() -> None:
     gc.set_threshold(_COLLECT_EVERY, 20, 50)
 
 
+def every_schema() -> list[dict[str, Any]]:
+    """Return the schemas of all that ingest takes."""
+    catalogues = (Catalogue(), Catalogue("api"))
+    return [schema for catalogue in catalogues for schema in catalogue.bundled("").values()]
+
+
 def stitched_topic(site: str) -> str:
     """Return the topic of a site's stitched records: each has its own, so that it holds up only itself."""
     return f"stitched.{site}"
@@ -361,8 +388,14 @@ def esputnik_client(site: Site, timeout: float, connections: int, ca_file: Path 
         api_key=site.api_key.get_secret_value(),
         timeout=timeout,
         connections=connections,
-        tls=trusting("delivery.ca_file", ca_file),
+        tls=_tls_to_esputnik(ca_file),
     )
+
+
+@cache
+def _tls_to_esputnik(ca_file: Path | None) -> ssl.SSLContext:
+    """Return the context that every client shares: to read the system's authorities takes 40 ms and 1 MB."""
+    return trusting("delivery.ca_file", ca_file)
 
 
 class Finding(NamedTuple):

@@ -70,6 +70,7 @@ ROUTES = [
     ("POST", "/v1/dead/replay"),
     ("POST", "/v1/dead/drop"),
     ("GET", "/v1/product-keys"),
+    ("GET", "/v1/refused"),
 ]
 
 
