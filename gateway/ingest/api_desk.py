@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-import orjson
-
 from gateway import identifiers, metrics
 from gateway.calls import ApiCall
 from gateway.config import Site
-from gateway.event import Record, caller_event_id, event_ids, lane_of
+from gateway.event import Record, caller_event_id, event_ids, json_to_keep, lane_of
 from gateway.ingest.desk import TurnedAway
 from gateway.ingest.problem import Problem
 from gateway.validation import BadOrder, CallJudge, Catalogue, Finding, Part, Refused, status_map
@@ -95,7 +93,7 @@ class ApiDesk:
             phone=phone,
             occurred_at=now_ms,
             accepted_at=now_ms,
-            body=orjson.dumps(part.body),
+            body=json_to_keep(part.body),
             caller_id=posting.caller_id is not None,
             target=_target(posting, part),
             answer_by=now_ms + self._wait_ms,
