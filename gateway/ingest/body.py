@@ -50,7 +50,7 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
     Raises Problem (400, 408, 413, 415) where the body as a whole cannot be used, 503 without room for it.
     """
     raw = await read_bytes(request, limits, body_seconds, hold)
-    _check_values(raw, limits, hold)
+    hold_objects(raw, limits, hold)
     content_type = request.headers.get("Content-Type", "")
     if ";" in content_type:
         _check_charset(request.charset)
@@ -68,7 +68,7 @@ async def read_document(request: web.Request, limits: Limits, body_seconds: floa
     The Content-Type does not matter: clients send what their library takes for the usual one.
     """
     raw = await read_bytes(request, limits, body_seconds, hold)
-    _check_values(raw, limits, hold)
+    hold_objects(raw, limits, hold)
     if not raw or raw.isspace():
         return None
     try:
@@ -115,7 +115,7 @@ async def _arriving(content: StreamReader, limit: int, hold: Hold) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _check_values(raw: bytes, limits: Limits, hold: Hold) -> None:
+def hold_objects(raw: bytes, limits: Limits, hold: Hold) -> None:
     """Hold room for what the body becomes; refuse what would become too many objects, before it does."""
     values = len(raw) // _USUAL_VALUE
     if len(raw) > min(limits.values, _COUNTED_BYTES):  # fewer bytes than the limit cannot hold more values
