@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
-_TYPES = frozenset(["", "module", "text/javascript", "application/javascript", "text/ecmascript"])
+_TYPES = frozenset(["", "text/javascript", "application/javascript", "text/ecmascript"])
 """What a browser runs; any other type is data."""
 
 Attributes = Sequence[tuple[str, str | None]]
