@@ -60,7 +60,8 @@ def missing(site: Site, tracking: Tracking | None) -> list[Missing]:
         found.append(Missing("site_id", UNTOLD, f"{of_domain} --site-id ID"))
     elif tracking.site_id != sent_as(site):
         why = f"events go to eSputnik as of {sent_as(site)}, but the domain's siteId is {tracking.site_id}"
-        found.append(Missing("tracker_site_id", why, f'tracker_site_id = "{tracking.site_id}"'))
+        do = f'in the configuration of this site: tracker_site_id = "{tracking.site_id}"'
+        found.append(Missing("tracker_site_id", why, do))
     return found
 
 
