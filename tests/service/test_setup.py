@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.config import Config
 from gateway.sandbox import Sandbox
 from gateway.setup import commands
 from tests.contracts.test_setup import away
@@ -38,7 +39,8 @@ class Connected(Operated):
     """A shop that is being connected; its gateway's clock may be put forward."""
 
     clock: Later
-    config: Path
+    settings: Config
+    file: Path
 
     async def set_up(self, domain: str = "shop.example", **order: Any) -> Any:
         status, answer = await self.ask("POST", TRACKING, {"domain": domain, **order})
@@ -60,7 +62,7 @@ class Connected(Operated):
 
     async def run(self, command: Any, **options: Any) -> None:
         """Run a command as the command line does, in a thread."""
-        await asyncio.to_thread(command, config=self.config, url=self.url, **options)
+        await asyncio.to_thread(command, config=self.file, url=self.url, **options)
 
 
 @pytest.fixture
@@ -70,8 +72,8 @@ async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Connected]:
     config = config.model_copy(update={"sites": config.sites[:1]})
     async with running_shop(config, sandbox, clock) as plain:
         shop = Connected(plain.gateway, sandbox, plain.http)
-        shop.clock, shop.config = clock, tmp_path / "gateway.toml"
-        shop.config.write_text(
+        shop.clock, shop.settings, shop.file = clock, config, tmp_path / "gateway.toml"
+        shop.file.write_text(
             f'[operator]\nkeys = ["{OPERATOR}"]\n[[sites]]\nid = "shop"\nkeys = ["shop-key"]\n'
         )
         yield shop
@@ -233,7 +235,8 @@ async def test_status_tells_what_is_missing_what_agrees_and_when_events_were_las
     _, status = await shop.ask("GET", SETUP)
     assert (status["tracking"]["site_id"], status["tracking"]["site_ids_agree"]) == (told, False)
     assert [one["what"] for one in status["missing"]] == ["tracker_site_id"]
-    await shop.set_up(site_id="shop")
+    sites = [site.model_copy(update={"tracker_site_id": told}) for site in shop.settings.sites]
+    shop.gateway.reload(shop.settings.model_copy(update={"sites": sites}))
     await shop.refuse(cart())
     await shop.post(event())
     async with asyncio.timeout(20):
