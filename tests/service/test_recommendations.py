@@ -8,10 +8,16 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from gateway.clock import SystemClock
+from gateway.esputnik.client import EsputnikClient
+from gateway.relay.answers import Answers
+from gateway.relay.asking import Outcome
+from gateway.relay.site import SiteRelay
 from gateway.sandbox import Sandbox
 from tests.contracts.shop import counted
 from tests.service.conftest import Shop, event, running_shop, settings
 from tests.service.test_api_calls import call, fault, requests, until_requests
+from tests.service.tracker import Tracker, hangs
 
 RECOMS = "/api/v2/contacts/recoms/7"
 KETTLE = {"id": "kettle-1", "name": "Kettle"}
@@ -143,3 +149,23 @@ async def test_no_page_waits_past_the_deadline_and_a_late_answer_is_there_for_th
             products, why = await ask(shop, "webId=c", Cache_Control="no-cache")
             assert (products, why in ("unavailable", "deadline")) == ([], True)
         assert (await call(shop, "GET", "/v1/groups"))[0] == 200
+
+
+async def test_questions_under_way_are_bounded_and_what_is_beyond_them_is_not_asked():
+    clock = SystemClock()
+    async with (
+        Tracker() as hanging,
+        EsputnikClient(
+            tracker_url=hanging.url, api_url=hanging.url, api_key="k", timeout=60, connections=1
+        ) as client,
+    ):
+        hanging.always = hangs
+        answers = Answers(SiteRelay("shop", client, clock), 60, clock)
+        pages = [asyncio.create_task(answers.answer(f"?webId={n}", fresh=False)) for n in range(1000)]
+        pages += [asyncio.create_task(answers.answer("?webId=0", fresh=False))]
+        await asyncio.sleep(0)  # each asks as far as eSputnik
+        beyond = await answers.answer("?webId=1000", fresh=False)
+        assert beyond == (Outcome.BUSY, b"[]")
+        assert not any(page.done() for page in pages)
+        await answers.stop()
+        await asyncio.gather(*pages, return_exceptions=True)
