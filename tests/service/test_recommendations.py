@@ -115,6 +115,7 @@ async def test_an_answer_is_kept_until_the_caller_wants_a_new_one_or_the_key_cha
         assert await ask(shop, "webId=c") == ([KETTLE], None)
         config = settings(tmp_path, sandbox, relay=shop.gateway._config.relay)
         shop.gateway.reload(config)
+        assert await ask(shop, "webId=c") == ([KETTLE], None)
         assert len(await asked(shop)) == 2
         sites = [site.model_copy(update={"api_key": SecretStr("another")}) for site in config.sites]
         shop.gateway.reload(config.model_copy(update={"sites": sites}))
