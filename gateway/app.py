@@ -45,7 +45,9 @@ from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.product_keys.watching import KeyWatch
+from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
+from gateway.relay.recommendations import Recommendations
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
@@ -61,6 +63,8 @@ EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+_PART_FOR_LINKS = 0.25
+"""Of the time for recommendations, what a look-up of links may take before it goes on without them."""
 _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
 
@@ -102,6 +106,7 @@ class Gateway:
         self._api: ApiRoutes | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
+        self._recommendations: Recommendations | None = None
         self._console: Console | None = None
 
     @property
@@ -213,9 +218,11 @@ class Gateway:
         self._api = ApiRoutes(
             config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
         )
-        self._relay = await self._open_relay(room)
+        self._relay = Relay(config, await self._ways_to_esputnik(), room)
+        self._recommendations = await self._open_recommendations()
         self._jobs = Jobs(config, self._shared_store)
-        others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
+        for part in (self._api, self._jobs, self._relay, self._recommendations):
+            others = [*others, *part.routes()]
         operators = operator_paths() if self._console else {}
         contract = together(api_paths(), relay_paths(), job_paths(), operators)
         self._routes = Routes(
@@ -227,7 +234,13 @@ class Gateway:
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
 
-    async def _open_relay(self, room: Room) -> Relay:
+    async def _open_recommendations(self) -> Recommendations:
+        """Return them with connections of their own: a page's traffic holds up nothing else."""
+        seconds = self._config.relay.recommendations_seconds * _PART_FOR_LINKS
+        links = Links(self._shared_store, seconds, self._clock)
+        return Recommendations(self._config, await self._ways_to_esputnik(), links, self._clock)
+
+    async def _ways_to_esputnik(self) -> dict[str, SiteRelay]:
         settings = self._config.relay
         sites = {}
         for site in self._config.sites:
@@ -235,7 +248,7 @@ class Gateway:
             client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
             await self._closing.enter_async_context(client)
             sites[site.id] = SiteRelay(site.id, client, self._clock)
-        return Relay(self._config, sites, room)
+        return sites
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -265,7 +278,15 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        for part in (self._routes, self._api, self._relay, self._jobs, self._console, self._erasure):
+        for part in (
+            self._routes,
+            self._api,
+            self._relay,
+            self._recommendations,
+            self._jobs,
+            self._console,
+            self._erasure,
+        ):
             if part is not None:
                 part.change(wanted)
         for site in wanted.sites:
@@ -291,6 +312,8 @@ class Gateway:
             await self._clock.sleep(self._config.listen.drain_seconds)
         if self._server is not None:
             await self._server.stop()
+        if self._recommendations is not None:
+            await self._recommendations.stop()
         if self._stitching is not None:
             self._stitching.stop()
         await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers.values()))
