@@ -202,13 +202,14 @@ def worker_in(seen: Seen, ours: Collection[str]) -> Worker | None:
 
 def is_ours_alone(text: str, ours: Collection[str]) -> bool:
     """Return whether a worker's file does nothing but import eSputnik's worker."""
-    code = _without_comments(text)
-    imported = _IMPORT.findall(code)
-    return (
-        bool(imported)
-        and not _IMPORT.sub("", code).strip()
-        and all(_is_ours(address, ours) for address in imported)
-    )
+    addresses = imported(text)
+    rest = _IMPORT.sub("", _without_comments(text))
+    return bool(addresses) and not rest.strip() and all(_is_ours(one, ours) for one in addresses)
+
+
+def imported(text: str) -> list[str]:
+    """Return the addresses that a worker imports."""
+    return _IMPORT.findall(_without_comments(text))
 
 
 def _is_ours(code: str, ours: Collection[str]) -> bool:
