@@ -1,4 +1,4 @@
-"""When an event of each type was last delivered: kept in memory, written to the shared database in batches."""
+"""When an event of each type was last delivered: noted in memory, written in batches."""
 
 import asyncio
 from collections.abc import Mapping
@@ -64,6 +64,7 @@ class LastEvents:
 
 
 async def last_events(store: Store, site: str) -> Mapping[str, int]:
-    """Return the site's types with when each was last delivered, in ms, the newest first. Raises Unreachable."""
+    """Return when each type of the site was last delivered, in ms, the newest first. Raises Unreachable."""
     async with store.transaction() as transaction:
-        return {kind: at for kind, at in await transaction.fetch(_READ, site)}
+        rows = await transaction.fetch(_READ, site)
+    return {row["type"]: row["at"] for row in rows}

@@ -56,10 +56,11 @@ class Deliverer:
         follow: Follow,
         contacts: Contacts | None,
         look: Callable[[Record], None],
+        delivered: Callable[[Record], None],
     ) -> None:
         """`erased` tells whether a record is not to be sent any more, since whom it names was erased.
 
-        `look` sees every record once that nothing is left to do for.
+        `look` sees every record once that nothing is left to do for, `delivered` those that eSputnik took.
         """
         self._stream = stream
         self._site = site.id
@@ -73,7 +74,9 @@ class Deliverer:
         self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow, contacts)
+        self._sender = Sender(
+            site, settings, client, gates, dead_letters, clock, callers, follow, contacts, delivered
+        )
         self._lanes: Lanes[Pending] = Lanes(
             self._deliver, gates.turn, settings.concurrency, settings.window, gather
         )

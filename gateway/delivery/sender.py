@@ -60,10 +60,12 @@ class Sender:
         callers: Callers,
         follow: Follow,
         contacts: Contacts | None,
+        delivered: Callable[[Record], None],
     ) -> None:
         """`follow` does what a deletion or the answer to an import asks of the gateway itself.
 
-        It may raise Unreachable. With `contacts` a customer has one before what needs it is sent.
+        It may raise Unreachable. With `contacts` a customer has one before what needs it is sent. `delivered`
+        is told of each record that eSputnik took.
         """
         self._settings = settings
         self._client = client
@@ -72,6 +74,7 @@ class Sender:
         self._clock = clock
         self._callers = callers
         self._follow_up = follow
+        self._note_delivered = delivered
         self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
@@ -156,6 +159,7 @@ class Sender:
         problem = answer if isinstance(answer, EsputnikError) else None
         match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
             case Delivered():
+                self._note_delivered(record)
                 if call.target and not await self._is_followed(pending, answer):
                     return Aside(STORE_SECONDS)
                 if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's

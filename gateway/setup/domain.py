@@ -70,7 +70,7 @@ def _refuse_what_is_no_name(host: str) -> None:
     if not host.isascii():
         raise ValueError(f"write {_in_ascii(host)}: browsers and eSputnik know the domain by that form")
     if "." not in host:
-        raise ValueError(f"give the whole name with its dot, as in {_SHOP}; without one only localhost is taken")
+        raise ValueError(f"give the whole name with its dot, as in {_SHOP}; only localhost has none")
     if len(host) > _LONGEST or not all(_LABEL.fullmatch(label) for label in host.split(".")):
         raise ValueError(f"use letters, digits and single dots, with hyphens only in between, as in {_SHOP}")
 

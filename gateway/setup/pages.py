@@ -15,8 +15,8 @@ from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Route
 from gateway.setup.script import javascript_of
 from gateway.setup.shelf import Shelf
-from gateway.setup.table import Thing
-from gateway.setup.tracking import Tracking, fetched, keep, tracking_of
+from gateway.setup.table import Kept, Thing
+from gateway.setup.tracking import renew, tracking_of
 from gateway.store import Store
 
 TRACKING_PATH = "/sites/{site}/tracking.js"
@@ -43,7 +43,7 @@ class Pages:
         self._clients = clients
         self._shelf = shelf
         self._clock = clock
-        self._due: dict[str, Tracking] = {}
+        self._due: dict[str, Kept] = {}
         self._news = asyncio.Event()
         self._tried: dict[str, float] = {}
 
@@ -55,20 +55,20 @@ class Pages:
         """Return the tracking script of a site as JavaScript."""
         site = request.match_info["site"]
         kept = await self._shelf.newest(site, Thing.TRACKING) if site in self._clients else None
-        tracking = tracking_of(kept) if kept else None
-        source = javascript_of(tracking.html) if tracking and tracking.html else None
-        if tracking is None or source is None:
+        html = tracking_of(kept).html if kept else None
+        source = javascript_of(html) if html else None
+        if kept is None or source is None:
             raise Problem(404, "not_found", "no site of this name has its tracking set up")
-        self._note_age(site, tracking)
+        self._note_age(site, kept)
         return file_answer(request, source, {hdrs.CACHE_CONTROL: _CACHED})
 
-    def _note_age(self, site: str, tracking: Tracking) -> None:
-        if self._clock.now_ms() - tracking.fetched_at < REFRESH_MS:
+    def _note_age(self, site: str, kept: Kept) -> None:
+        if self._clock.now_ms() - tracking_of(kept).fetched_at < REFRESH_MS:
             return
         now = self._clock.monotonic()
         if now >= self._tried.get(site, now):
             self._tried[site] = now + _AGAIN_SECONDS
-            self._due[site] = tracking
+            self._due[site] = kept
             self._news.set()
 
     async def refresh(self) -> None:
@@ -77,20 +77,18 @@ class Pages:
             await self._news.wait()
             self._news.clear()
             while self._due:
-                site, tracking = self._due.popitem()
+                site, kept = self._due.popitem()
                 try:
-                    await self._refresh(site, tracking)
+                    if not await self._renew(site, kept):
+                        _log.warning("tracking_script_is_old", site=site, reason="eSputnik has no script now")
                 except (EsputnikError, Unreachable) as problem:
                     _log.warning("tracking_script_is_old", site=site, reason=str(problem))
 
-    async def _refresh(self, site: str, tracking: Tracking) -> None:
-        html = await fetched(self._clients[site])
-        if html is None:
-            _log.warning("tracking_script_is_old", site=site, reason="eSputnik's answer holds no script")
-            return
-        now_ms = self._clock.now_ms()
-        await keep(await self._open(), site, tracking._replace(html=html, fetched_at=now_ms), now_ms)
+    async def _renew(self, site: str, kept: Kept) -> bool:
+        store = await self._open()
+        is_renewed = await renew(store, self._clients[site], site, kept, self._clock.now_ms())
         self._shelf.forget(site, Thing.TRACKING)
+        return is_renewed
 
 
 def file_answer(request: web.Request, source: str, headers: Mapping[str, str]) -> web.Response:

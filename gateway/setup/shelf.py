@@ -1,4 +1,4 @@
-"""What is set up, kept in memory for a while: pages are served from here, whatever becomes of the database."""
+"""What is set up, kept in memory for a while: pages load it whatever becomes of the database."""
 
 import asyncio
 from collections import defaultdict

@@ -30,7 +30,11 @@ class Kept(NamedTuple):
 
 _KEEP = """
     INSERT INTO site_setup (site, thing, domain, content, updated_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (site, thing, domain) DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at
+    ON CONFLICT (site, thing, domain)
+        DO UPDATE SET content = excluded.content, updated_at = excluded.updated_at
+"""
+_RENEW = """
+    UPDATE site_setup SET content = $5 WHERE site = $1 AND thing = $2 AND domain = $3 AND updated_at = $4
 """
 _ONE = "SELECT domain, content, updated_at FROM site_setup WHERE site = $1 AND thing = $2 AND domain = $3"
 _NEWEST = """
@@ -45,6 +49,13 @@ async def keep(
     """Keep what is known of it; from now on it is the one that counts. Raises Unreachable."""
     async with store.transaction() as transaction:
         await transaction.execute(_KEEP, site, thing, domain, orjson.dumps(content).decode(), now_ms)
+
+
+async def renew(store: Store, site: str, thing: Thing, kept: Kept, content: Mapping[str, Any]) -> None:
+    """Put other content into a row, unless it was kept anew since that was read. Raises Unreachable."""
+    text = orjson.dumps(content).decode()
+    async with store.transaction() as transaction:
+        await transaction.execute(_RENEW, site, thing, kept.domain, kept.updated_at, text)
 
 
 async def one(store: Store, site: str, thing: Thing, domain: str) -> Kept | None:

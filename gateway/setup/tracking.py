@@ -1,5 +1,6 @@
 """Sets up tracking: registers a domain at eSputnik, fetches the script for its pages, keeps both."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gateway.errors import Unreachable
@@ -26,6 +27,10 @@ class Tracking(NamedTuple):
     html: str | None = None
     """The script elements for the pages' head; None where they could not be fetched yet."""
     fetched_at: int = 0
+
+    def content(self) -> Mapping[str, Any]:
+        """Return what its row holds."""
+        return {"site_id": self.site_id, "html": self.html, "fetched_at": self.fetched_at}
 
 
 def tracking_of(kept: Kept) -> Tracking:
@@ -61,12 +66,24 @@ async def set_up(
 
 async def keep(store: Store, site: str, tracking: Tracking, now_ms: int) -> None:
     """Keep it as what counts for the site. Raises Unreachable."""
-    content: dict[str, Any] = tracking._asdict()
-    await table.keep(store, site, Thing.TRACKING, content.pop("domain"), content, now_ms)
+    await table.keep(store, site, Thing.TRACKING, tracking.domain, tracking.content(), now_ms)
+
+
+async def renew(store: Store, client: EsputnikClient, site: str, kept: Kept, now_ms: int) -> bool:
+    """Fetch the script anew and keep it with the rest as it was; return False where there is none.
+
+    Raises EsputnikError, Unreachable.
+    """
+    html = await fetched(client)
+    if html is None:
+        return False
+    renewed = tracking_of(kept)._replace(html=html, fetched_at=now_ms)
+    await table.renew(store, site, Thing.TRACKING, kept, renewed.content())
+    return True
 
 
 async def fetched(client: EsputnikClient) -> str | None:
-    """Return the HTML that eSputnik has for the pages, None where it holds no script. Raises EsputnikError."""
+    """Return eSputnik's HTML for the pages, None where it holds no script. Raises EsputnikError."""
     html = await client.site_script()
     return html if len(html) <= _LONGEST and javascript_of(html) else None
 
@@ -92,6 +109,6 @@ async def _script(client: EsputnikClient, known: str | None) -> str:
     except EsputnikError as problem:
         raise problem_of(problem) from None
     if html is None:
-        detail = "the domain is registered, but eSputnik has no tracking script for it yet: ask again in a minute"
+        detail = "the domain is registered, but eSputnik has no script for it yet: ask again in a minute"
         raise Problem(409, CODE, detail)
     return html
