@@ -7,14 +7,12 @@ from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.setup.worker import Registration, Seen, candidates, folder, registrations
+from gateway.setup.worker import FILE_CHARACTERS, Registration, Seen, candidates, folder, registrations
 
 _SECONDS = 5.0
 """How long the shop may be silent."""
 _ALL_SECONDS = 30.0
 _AT_ONCE = 6
-_BYTES = 256 * 1024
-"""How much of an answer is read."""
 _REDIRECTS = 3
 _HEADERS = {"User-Agent": "esputnik-gateway", "Accept": "*/*"}
 _UNTOLD = frozenset({401, 403, 407, 429})
@@ -105,6 +103,6 @@ async def _start_of(answer: ClientResponse) -> tuple[str, bool]:
     received = bytearray()
     async for piece in answer.content.iter_chunked(16 * 1024):
         received += piece
-        if len(received) > _BYTES:
+        if len(received) > FILE_CHARACTERS:
             break
-    return received[:_BYTES].decode("utf-8", "replace"), len(received) <= _BYTES
+    return received[:FILE_CHARACTERS].decode("utf-8", "replace"), len(received) <= FILE_CHARACTERS

@@ -3,7 +3,7 @@
 Where another's worker is in the way nothing is changed, here or there; how the two go together is told.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gateway.config import Site
@@ -16,6 +16,7 @@ from gateway.setup.refusals import CODE, is_there, problem_of
 from gateway.setup.shop import NotSeen, look
 from gateway.setup.table import Kept, Thing
 from gateway.setup.worker import (
+    Seen,
     Worker,
     folder,
     import_line,
@@ -26,10 +27,12 @@ from gateway.setup.worker import (
     reason,
     registrations,
     worker_in,
+    worker_of,
 )
 from gateway.store import Store
 
-WORKER_ROUTE = "/sites/{site}/sw.js"
+WORKER_PAGE = "/sites/{site}/sw.js"
+"""Where the gateway serves a site's worker."""
 
 
 class Wish(NamedTuple):
@@ -39,6 +42,10 @@ class Wish(NamedTuple):
     path: str
     """Of the worker, from the shop's root."""
     scope: str
+    file: str | None
+    """What stands in the worker's file, as far as the operator knows."""
+    is_looked_at: bool
+    """Whether the gateway looks at the shop; else the operator did."""
 
 
 class WebPush(NamedTuple):
@@ -60,19 +67,18 @@ def web_push_of(kept: Kept) -> WebPush:
     return WebPush(kept.domain, **kept.content)
 
 
-async def set_up(
-    store: Store, client: EsputnikClient, site: Site, wish: Wish, is_looked_at: bool, now_ms: int
-) -> tuple[WebPush, list[str]]:
-    """Return what is set up, and what is to be known of it; done again, it is the same.
+async def set_up_web_push(
+    store: Store, client: EsputnikClient, site: Site, wish: Wish, now_ms: int
+) -> tuple[WebPush, list[Worker]]:
+    """Return what is set up, and the workers that stand at the shop; done again, it is the same.
 
-    `is_looked_at` says whether the gateway looks at the shop; else the operator did. Raises Problem: with
-    `advice` where another's worker is in the way, else with a sentence where the shop or eSputnik does not
-    answer or refuses, and Unreachable.
+    Raises Problem: with `advice` where another's worker is in the way, else with a sentence where the shop or
+    eSputnik does not answer or refuses; and Unreachable.
     """
     row = await table.one(store, site.id, Thing.WEBPUSH, wish.domain.host)
     known = web_push_of(row) if row else None
     addresses = [*imported(known.worker if known else ""), site.push_worker_url]
-    workers = await _workers(wish, [*addresses, route_of(site.id)]) if is_looked_at else []
+    workers = await _workers(wish, [*addresses, WORKER_PAGE.format(site=site.id)])
     if blocking := in_the_way(workers, wish.path, wish.scope):
         told = advice(site.id, wish, blocking, addresses[0])
         raise Problem(409, "other_worker", reason(blocking), more={"advice": told})
@@ -81,20 +87,23 @@ async def set_up(
     found = WebPush(*wish.domain, wish.path, wish.scope, got.script, got.worker, now_ms)
     content: dict[str, Any] = found._asdict()
     await table.keep(store, site.id, Thing.WEBPUSH, content.pop("domain"), content, now_ms)
-    return found, list(_notes(found, workers))
-
-
-def route_of(site: str) -> str:
-    """Return where the gateway serves a site's worker."""
-    return WORKER_ROUTE.format(site=site)
+    return found, workers
 
 
 async def _workers(wish: Wish, ours: Collection[str]) -> list[Worker]:
+    found = []
+    if wish.file and wish.file.strip():
+        found.append(worker_of(wish.path, wish.scope, wish.file, ours))
+    if wish.is_looked_at:
+        found += [worker for seen in await _look(wish) if (worker := worker_in(seen, ours))]
+    return found
+
+
+async def _look(wish: Wish) -> list[Seen]:
     try:
-        answers = await look(wish.domain.origin, wish.path)
+        return await look(wish.domain.origin, wish.path)
     except NotSeen as problem:
         raise Problem(409, "shop_not_seen", str(problem)) from None
-    return [worker for seen in answers if (worker := worker_in(seen, ours))]
 
 
 def advice(site: str, wish: Wish, blocking: Sequence[Worker], address: str) -> dict[str, Any]:
@@ -136,16 +145,22 @@ async def _fetch(client: EsputnikClient, origin: str, known: WebPush | None) -> 
     return got
 
 
-def _notes(found: WebPush, workers: Iterable[Worker]) -> Iterable[str]:
+def is_merged(found: WebPush, workers: Iterable[Worker]) -> bool:
+    """Return whether the shop's worker takes in eSputnik's already, and is to be left as it is."""
+    return any(one.path == found.path and one.is_merged for one in workers)
+
+
+def notes(found: WebPush, workers: Iterable[Worker]) -> Iterator[str]:
+    """Yield what is to be known besides."""
     registered = [one.path for one in registrations(found.script, found.origin + "/")]
     if registered and found.path not in registered:
         yield (
             f"eSputnik had the domain already, and its script registers {registered[0]}: change the worker's "
             f"path in eSputnik's account, or set up again with --worker-path {registered[0]}"
         )
-    if any(one.path == found.path and one.takes_ours for one in workers):
-        yield f"the shop's {found.path} takes in eSputnik's worker already: there is nothing to put there"
-    elif needs_header(found.path, found.scope):
+    if is_merged(found, workers):
+        yield f"the shop's {found.path} takes in eSputnik's worker already: leave it as it is"
+    if needs_header(found.path, found.scope):
         yield (
             f"the scope {found.scope} is above the worker's folder: browsers take it only if {found.path} is "
             f"answered with the header Service-Worker-Allowed: {found.scope}, as the gateway does"

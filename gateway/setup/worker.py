@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-WORKER_PATH = "/sw-yespo.js"
+DEFAULT_PATH = "/sw-yespo.js"
 """Where the worker stands unless somebody says otherwise, as in Yespo-CDP/yespo-opencart."""
 
 _PROVIDERS = (
@@ -46,6 +46,8 @@ _NAMES = (
     "webpushr-sw.js",
 )
 _NESTED = ("/push/onesignal/OneSignalSDKWorker.js",)
+FILE_CHARACTERS = 256 * 1024
+"""How much of a worker's file is looked at."""
 _MERGED_CHARACTERS = 20_000
 """A longer worker is not written out with the line added, but imported."""
 
@@ -103,6 +105,11 @@ class Worker(NamedTuple):
     is_ours_alone: bool
     """Whether nothing is lost with it, for it does nothing but import eSputnik's."""
 
+    @property
+    def is_merged(self) -> bool:
+        """Whether eSputnik's pushes arrive in it, and more would be lost with it."""
+        return self.takes_ours and not self.is_ours_alone
+
 
 class Merging(NamedTuple):
     """How one worker takes eSputnik's in."""
@@ -121,7 +128,9 @@ def checked_path(path: str) -> str:
     if path.endswith("/"):
         raise ValueError(f"is a folder: name the file in it, such as {path}sw-yespo.js")
     if not path.endswith(".js"):
-        raise ValueError(f"must end in .js, such as {WORKER_PATH}: browsers take a worker as JavaScript only")
+        raise ValueError(
+            f"must end in .js, such as {DEFAULT_PATH}: browsers take a worker as JavaScript only"
+        )
     return path
 
 
@@ -191,17 +200,20 @@ def worker_in(seen: Seen, ours: Collection[str]) -> Worker | None:
     is_script = seen.content_type.partition(";")[0].strip().lower() in _JAVASCRIPT
     if seen.status != 200 or not is_script:
         return None
-    code = _without_comments(seen.text)
-    if not code.strip() or code.lstrip().startswith("<"):
+    if not seen.text.strip() or seen.text.lstrip().startswith("<"):
         return None
-    path = seen.path.partition("?")[0]
-    alone = seen.is_whole and is_ours_alone(seen.text, ours)
+    return worker_of(seen.path.partition("?")[0], seen.scope, seen.text, ours, seen.is_whole)
+
+
+def worker_of(path: str, scope: str, text: str, ours: Collection[str], is_whole: bool = True) -> Worker:
+    """Return the worker whose file is that text, or begins with it."""
+    code = _without_comments(text)
+    alone = is_whole and _is_ours_alone(text, ours)
     takes_ours = alone or _is_ours(code, ours)
-    return Worker(path, seen.scope, seen.text, seen.is_whole, _provider(path, code), takes_ours, alone)
+    return Worker(path, scope, text, is_whole, _provider(path, code), takes_ours, alone)
 
 
-def is_ours_alone(text: str, ours: Collection[str]) -> bool:
-    """Return whether a worker's file does nothing but import eSputnik's worker."""
+def _is_ours_alone(text: str, ours: Collection[str]) -> bool:
     addresses = imported(text)
     rest = _IMPORT.sub("", _without_comments(text))
     return bool(addresses) and not rest.strip() and all(_is_ours(one, ours) for one in addresses)
@@ -231,7 +243,7 @@ def _without_comments(text: str) -> str:
 def in_the_way(workers: Iterable[Worker], path: str, scope: str) -> list[Worker]:
     """Return the workers that one at `path` with `scope` would replace, with what others need of them."""
     workers = list(workers)
-    is_merged = any(one.path == path and one.takes_ours and not one.is_ours_alone for one in workers)
+    is_merged = any(one.path == path and one.is_merged for one in workers)
     return [one for one in workers if _is_in_the_way(one, path, scope, is_merged)]
 
 
