@@ -63,7 +63,7 @@ _STRING_OR_COMMENT = re.compile(
     r""""(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?|(//[^\n]*|/\*.*?(?:\*/|\Z))""", re.DOTALL
 )
 _IMPORT = re.compile(r"(?:self\.)?importScripts\(\s*['\"`]([^'\"`]*)['\"`]\s*\)\s*;?")
-_MODULE = re.compile(r"^\s*(?:import\s*[\w{*'\"]|export\s)", re.MULTILINE)
+_MODULE = re.compile(r"^\s*(?:import(?:\s+\w|\s*[{*'\"])|export\s)", re.MULTILINE)
 _REGISTER = re.compile(
     r"serviceWorker\s*\.\s*register\s*\(\s*(['\"`])([^'\"`]{1,500})\1(?:\s*,\s*\{([^}]{0,500})\})?"
 )
@@ -208,14 +208,14 @@ def worker_in(seen: Seen, ours: Collection[str]) -> Worker | None:
 def worker_of(path: str, scope: str, text: str, ours: Collection[str], is_whole: bool = True) -> Worker:
     """Return the worker whose file is that text, or begins with it."""
     code = _without_comments(text)
-    alone = is_whole and _is_ours_alone(text, ours)
+    alone = is_whole and _is_ours_alone(code, ours)
     takes_ours = alone or _is_ours(code, ours)
     return Worker(path, scope, text, is_whole, _provider(path, code), takes_ours, alone)
 
 
-def _is_ours_alone(text: str, ours: Collection[str]) -> bool:
-    addresses = imported(text)
-    rest = _IMPORT.sub("", _without_comments(text))
+def _is_ours_alone(code: str, ours: Collection[str]) -> bool:
+    addresses = _IMPORT.findall(code)
+    rest = _IMPORT.sub("", code)
     return bool(addresses) and not rest.strip() and all(_is_ours(one, ours) for one in addresses)
 
 
