@@ -93,8 +93,9 @@ class Deliverer:
         self._lanes.release()
 
     def change(self, site: Site) -> None:
-        """Take over the site's rate and key; what is under way ends as it began."""
+        """Take over the site's rate, key and name at the tracker; what is under way ends as it began."""
         self._gates.change(site.rate)
+        self._sender.change(site)
         self._client.use_key(site.api_key.get_secret_value())
 
     async def run(self) -> None:

@@ -78,9 +78,14 @@ class Sender:
         self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
+        self.change(site)
         self._outcomes = metrics.Bound(metrics.DELIVERIES, site.id)
         self._seconds = metrics.Bound(metrics.DELIVERY_SECONDS, site.id)
         self._dead = metrics.Bound(metrics.DEAD_LETTERS, site.id)
+
+    def change(self, site: Site) -> None:
+        """Name the site to the tracker as its settings say from now on."""
+        self._tracker_site_id = site.tracker_site_id
 
     async def deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Return None for each that has nothing left to do: eSputnik has it, or it is kept as a dead letter.
@@ -90,7 +95,7 @@ class Sender:
         first = together[0]
         if first.letters:
             return [await self._keep(first)]
-        call = call_for([_record(pending) for pending in together])
+        call = call_for([_record(pending) for pending in together], self._tracker_site_id)
         if self._ensure is not None and self._gates.wait(call.endpoint) <= 0:
             aside = await self._contact_first(self._ensure, _record(first))
             if aside is not None:

@@ -58,7 +58,7 @@ def _refuse_what_is_more_than_a_host(parts: SplitResult, host: str) -> None:
         raise ValueError("leave out what stands before the @: a domain has no user and no password")
     if parts.path not in ("", "/"):
         raise ValueError(f"leave out the path: eSputnik registers whole domains, as in {_SHOP}")
-    if parts.query or parts.fragment or parts.geturl().endswith(("?", "#")):
+    if parts.query or parts.fragment:
         raise ValueError(f"leave out what stands behind the name from ? or # on, as in {_SHOP}")
     if not host:
         raise ValueError(f"name the shop's domain, as in {_SHOP}")

@@ -1,5 +1,6 @@
 """Setting up a site over HTTP, for whoever has the operator's key."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
@@ -27,8 +28,19 @@ from gateway.store import Store
 STATUS_PATH = "/v1/sites/{site}/setup"
 
 
+_SITE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
 def _domain(text: str) -> str:
     domain_of(text)
+    return text
+
+
+def _site_id(text: str) -> str:
+    if not _SITE_ID.fullmatch(text):
+        raise ValueError(
+            "give eSputnik's siteId as it stands there: up to 128 letters, digits, dots, underscores, hyphens"
+        )
     return text
 
 
@@ -38,7 +50,7 @@ class TrackingOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     domain: Annotated[str, Field(max_length=1000), AfterValidator(_domain)]
-    site_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    site_id: Annotated[str, AfterValidator(_site_id)] | None = None
     """eSputnik's siteId of a domain that was registered elsewhere."""
 
 

@@ -1,7 +1,7 @@
 """What is set up, in the shared database: one row for each site, thing and domain.
 
 A domain that a site had before keeps its row: eSputnik told its siteId once and does not tell it again. The
-row that was written last is the one that counts.
+row with the latest time is the one that counts.
 """
 
 from collections.abc import Mapping
@@ -44,11 +44,14 @@ _NEWEST = """
 
 
 async def keep(
-    store: Store, site: str, thing: Thing, domain: str, content: Mapping[str, Any], now_ms: int
+    store: Store, site: str, thing: Thing, domain: str, content: Mapping[str, Any], at: int
 ) -> None:
-    """Keep what is known of it; from now on it is the one that counts. Raises Unreachable."""
+    """Keep what is known of it; it counts unless another domain's was kept `at` a later time, in ms.
+
+    Raises Unreachable.
+    """
     async with store.transaction() as transaction:
-        await transaction.execute(_KEEP, site, thing, domain, orjson.dumps(content).decode(), now_ms)
+        await transaction.execute(_KEEP, site, thing, domain, orjson.dumps(content).decode(), at)
 
 
 async def renew(store: Store, site: str, thing: Thing, kept: Kept, content: Mapping[str, Any]) -> None:

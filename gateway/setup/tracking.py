@@ -44,15 +44,15 @@ async def set_up(
     """Register the domain, fetch its script, keep both, and return them; done again, it is the same.
 
     `given` is the siteId as the operator knows it: eSputnik tells it only once, when a domain is new. Raises
-    Problem with a sentence where eSputnik refuses, has no script or does not answer, Unreachable. What was
-    learned before that is kept.
+    Problem with a sentence where eSputnik refuses, has no script or does not answer, Unreachable. Then a new
+    siteId is kept, and what counted before still does.
     """
     row = await table.one(store, site, Thing.TRACKING, domain.host)
     known = tracking_of(row) if row else Tracking(domain.host)
     told = await _register(client, domain.host)
     found = known._replace(site_id=told or given or known.site_id)
     try:
-        await keep(store, site, found, now_ms)
+        await keep(store, site, found, row.updated_at if row else 0)
     except Unreachable:
         if told is None:
             raise
@@ -64,9 +64,9 @@ async def set_up(
     return found
 
 
-async def keep(store: Store, site: str, tracking: Tracking, now_ms: int) -> None:
-    """Keep it as what counts for the site. Raises Unreachable."""
-    await table.keep(store, site, Thing.TRACKING, tracking.domain, tracking.content(), now_ms)
+async def keep(store: Store, site: str, tracking: Tracking, at: int) -> None:
+    """Keep it, and as what counts if nothing was kept after `at`. Raises Unreachable."""
+    await table.keep(store, site, Thing.TRACKING, tracking.domain, tracking.content(), at)
 
 
 async def renew(store: Store, client: EsputnikClient, site: str, kept: Kept, now_ms: int) -> bool:
