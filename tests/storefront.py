@@ -36,7 +36,7 @@ class Storefront:
         app.router.add_get("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "localhost", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.domain = f"localhost:{self._runner.addresses[0][1]}"
         self.url = f"http://{self.domain}"
