@@ -3,6 +3,7 @@
 Where another's worker is in the way nothing is changed, here or there; how the two go together is told.
 """
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -103,17 +104,19 @@ async def _look(wish: Wish) -> list[Seen]:
     try:
         return await look(wish.domain.origin, wish.path)
     except NotSeen as problem:
-        raise Problem(409, "shop_not_seen", str(problem)) from None
+        detail = f"{problem}; or look for another's worker yourself, and say look: false (--no-look)"
+        raise Problem(409, "shop_not_seen", detail) from None
 
 
 def advice(site: str, wish: Wish, blocking: Sequence[Worker], address: str) -> dict[str, Any]:
     """Return how the workers that are in the way take in eSputnik's, which is at `address`, and what then."""
     first = blocking[0]
-    order = f"--site {site} --domain {wish.domain.host} --worker-path {first.path} --scope {first.scope}"
+    scope = [] if first.scope == "/" else ["--scope", first.scope]
+    of = ["--site", site, "--domain", wish.domain.host, "--worker-path", first.path, *scope]
     return {
         "line": import_line(address),
         "workers": [merging(one, address)._asdict() for one in blocking],
-        "then": f"gateway setup webpush {order.removesuffix(' --scope /')}",
+        "then": shlex.join(["gateway", "setup", "webpush", *of]),
     }
 
 
