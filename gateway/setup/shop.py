@@ -7,7 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.setup.worker import FILE_CHARACTERS, Registration, Seen, candidates, folder, registrations
+from gateway.setup.place import candidates, folder
+from gateway.setup.worker import FILE_CHARACTERS, Registration, Seen, registrations
 
 _SECONDS = 5.0
 """How long the shop may be silent."""
@@ -51,7 +52,7 @@ async def look(origin: str, path: str) -> list[Seen]:
             page, address = await _home(session, origin)
             places = _places(registrations(page, address), candidates(path))
             return await asyncio.gather(*(_seen(session, origin, place) for place in places))
-    except (ClientError, TimeoutError, OSError) as problem:
+    except (ClientError, TimeoutError, OSError, ValueError) as problem:  # the last: no address to be led to
         raise NotSeen(
             f"the shop does not answer ({type(problem).__name__}): see that the gateway's host can open it"
         ) from None

@@ -13,18 +13,17 @@ from gateway.esputnik.errors import EsputnikError, Refused, Repeated
 from gateway.ingest.problem import Problem
 from gateway.setup import table
 from gateway.setup.domain import Domain
+from gateway.setup.place import folder, needs_header
 from gateway.setup.refusals import CODE, is_there, problem_of
 from gateway.setup.shop import NotSeen, look
 from gateway.setup.table import Kept, Thing
 from gateway.setup.worker import (
     Seen,
     Worker,
-    folder,
     import_line,
     imported,
     in_the_way,
     merging,
-    needs_header,
     reason,
     registrations,
     worker_in,
@@ -64,8 +63,8 @@ class WebPush(NamedTuple):
 
 
 def web_push_of(kept: Kept) -> WebPush:
-    """Return what a row holds."""
-    return WebPush(kept.domain, **kept.content)
+    """Return what a row holds; a newer version may have put more into it."""
+    return WebPush(kept.domain, *(kept.content[name] for name in WebPush._fields[1:]))
 
 
 async def set_up_web_push(
