@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # their order: the long ones (chaos, contracts, kafka) before the many short ones, which then fill the end.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test test-all nightly lint format bench bench-identity away chaos fuzz attacks clean
+.PHONY: help install demo test test-browser test-all nightly lint format bench bench-identity away chaos fuzz attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -25,10 +25,13 @@ demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 test: $(STAMP) ## the tests, on a real Kafka and a real PostgreSQL that it starts and stops itself
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
+test-browser: $(STAMP) ## web push and tracking in the machine's Chromium (Debian: chromium, chromium-driver)
+	$(BIN)/pytest -m browser tests/browser
+
 nightly: $(STAMP) ## identity on 20 000 generated histories each instead of 500; takes hours
 	$(BIN)/pytest --hypothesis-profile nightly -rP tests/contracts/test_oracle.py tests/contracts/test_identity_properties.py
 
-test-all: $(STAMP) ## what `make test` runs, and the tests that take minutes (a feed of 1 GB, imports of 350 000 rows, eSputnik away for a minute)
+test-all: $(STAMP) ## what `make test` and `make test-browser` run, and the tests that take minutes (a feed of 1 GB, imports of 350 000 rows, eSputnik away for a minute)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m ""
 
 lint: $(STAMP) ## ruff and mypy --strict

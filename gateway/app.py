@@ -46,14 +46,19 @@ from gateway.ingest.server import HttpServer
 from gateway.jobs.follower import Follower
 from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
+from gateway.last_events import LastEvents
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.product_keys.watching import KeyWatch
 from gateway.refused.mask import known_to
 from gateway.refused.sample import RefusedSample
+from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
+from gateway.relay.recommendations import Recommendations
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
+from gateway.setup.openapi import setup_operator_paths, setup_paths
+from gateway.setup.routes import Setup
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
@@ -66,6 +71,8 @@ EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+_PART_FOR_LINKS = 0.25
+"""Of the time for recommendations, what a look-up of links may take before it goes on without them."""
 _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
 
@@ -107,6 +114,8 @@ class Gateway:
         self._api: ApiRoutes | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
+        self._recommendations: Recommendations | None = None
+        self._setup: Setup | None = None
         self._console: Console | None = None
 
     @property
@@ -186,6 +195,8 @@ class Gateway:
         aftermath = Aftermath(store, self._erasure, self._clock)
         product_keys = KeyWatch(store, sites, self._clock)
         self._watch(product_keys.run())
+        last_events = LastEvents(store, self._clock)
+        self._watch(last_events.run())
         clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
@@ -205,6 +216,7 @@ class Gateway:
                 aftermath.follow,
                 Contacts(store, site.id, self._clock) if site.ensure_contact else None,
                 product_keys.look,
+                last_events.note,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -226,11 +238,18 @@ class Gateway:
             self._erasure.preview,
             turned_away,
         )
-        self._relay = await self._open_relay(room)
+        clients = await self._open_clients()
+        self._relay = Relay(config, self._ways_to_esputnik(clients), room)
+        self._recommendations = await self._open_recommendations()
         self._jobs = Jobs(config, self._shared_store)
-        others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
-        operators = operator_paths() if self._console else {}
-        contract = together(api_paths(), relay_paths(), job_paths(), operators)
+        self._setup = Setup(config, self._shared_store, clients, self._clock)
+        self._watch(self._setup.pages.refresh())
+        for part in (self._api, self._jobs, self._relay, self._recommendations, self._setup.pages):
+            others = [*others, *part.routes()]
+        contract = together(api_paths(), relay_paths(), job_paths(), setup_paths())
+        if self._console:
+            others = [*others, *self._console.guarding(self._setup.routes())]
+            contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
             config, Catalogue(), events, self._readiness, self._clock, room, others, contract, turned_away
         )
@@ -248,15 +267,24 @@ class Gateway:
         self._watch(sample.run())
         return sample.look
 
-    async def _open_relay(self, room: Room) -> Relay:
-        settings = self._config.relay
-        sites = {}
+    async def _open_recommendations(self) -> Recommendations:
+        """Return them with connections of their own: a page's traffic holds up nothing else."""
+        seconds = self._config.relay.recommendations_seconds * _PART_FOR_LINKS
+        links = Links(self._shared_store, seconds, self._clock)
+        ways = self._ways_to_esputnik(await self._open_clients())
+        return Recommendations(self._config, ways, links, self._clock)
+
+    async def _open_clients(self) -> dict[str, EsputnikClient]:
+        """Return the sites' clients for what somebody waits for; who passes on tells them of new keys."""
+        settings, ca_file = self._config.relay, self._config.delivery.ca_file
+        clients = {}
         for site in self._config.sites:
-            ca_file = self._config.delivery.ca_file
             client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
-            await self._closing.enter_async_context(client)
-            sites[site.id] = SiteRelay(site.id, client, self._clock)
-        return Relay(self._config, sites, room)
+            clients[site.id] = await self._closing.enter_async_context(client)
+        return clients
+
+    def _ways_to_esputnik(self, clients: Mapping[str, EsputnikClient]) -> dict[str, SiteRelay]:
+        return {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -286,7 +314,16 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        for part in (self._routes, self._api, self._relay, self._jobs, self._console, self._erasure):
+        for part in (
+            self._routes,
+            self._api,
+            self._relay,
+            self._recommendations,
+            self._jobs,
+            self._setup,
+            self._console,
+            self._erasure,
+        ):
             if part is not None:
                 part.change(wanted)
         for site in wanted.sites:
@@ -312,6 +349,8 @@ class Gateway:
             await self._clock.sleep(self._config.listen.drain_seconds)
         if self._server is not None:
             await self._server.stop()
+        if self._recommendations is not None:
+            await self._recommendations.stop()
         if self._stitching is not None:
             self._stitching.stop()
         await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers.values()))
@@ -388,13 +427,13 @@ def esputnik_client(site: Site, timeout: float, connections: int, ca_file: Path 
         api_key=site.api_key.get_secret_value(),
         timeout=timeout,
         connections=connections,
-        tls=_tls_to_esputnik(ca_file),
+        tls=_trusting_esputnik(ca_file),
     )
 
 
 @cache
-def _tls_to_esputnik(ca_file: Path | None) -> ssl.SSLContext:
-    """Return the context that every client shares: to read the system's authorities takes 40 ms and 1 MB."""
+def _trusting_esputnik(ca_file: Path | None) -> ssl.SSLContext:
+    """Return the one context of all clients: to read the system's authorities takes 38 ms each time."""
     return trusting("delivery.ca_file", ca_file)
 
 

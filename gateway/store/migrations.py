@@ -150,6 +150,19 @@ STEPS = (
         ),
     ),
     Step(
+        # setup: what a shop's pages need, by domain; `content` is JSON. last_events: delivered ones.
+        "tracking and web push of sites, and when an event of each type was last delivered",
+        (
+            """CREATE TABLE site_setup (
+                site {key} NOT NULL, thing {key} NOT NULL, domain {key} NOT NULL, content text NOT NULL,
+                updated_at bigint NOT NULL,
+                PRIMARY KEY (site, thing, domain)) {clustered}""",
+            """CREATE TABLE last_events (
+                site {key} NOT NULL, type {key} NOT NULL, at bigint NOT NULL,
+                PRIMARY KEY (site, type)) {clustered}""",
+        ),
+    ),
+    Step(
         # refused: a bounded sample; `errors` and `event` are JSON, masked before they come here.
         "a masked sample of refused events",
         (

@@ -18,9 +18,10 @@ ROOMS = {
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
     "jobs": {"store", "esputnik", "ingest", "validation", "console"},
-    "relay": {"esputnik", "ingest"},
+    "relay": {"esputnik", "ingest", "identity", "store"},
     "console": {"store", "stream", "ingest", "identity", "jobs", "product_keys", "refused"},
     "feed": {"esputnik", "ingest", "store"},
+    "setup": {"store", "esputnik", "ingest", "console"},
     "product_keys": {"store"},
     "refused": {"store", "validation"},
     "store": set(),
@@ -95,9 +96,9 @@ def test_every_threat_has_a_test_beside_it():
     assert [row for row in threats if not re.search(r"`test_\w+` *\|$", row)] == []
 
 
-CLIENTS = {"esputnik/client.py", "console/client.py", "jobs/client.py", "feed/source.py"}
-"""What opens connections: to the configured eSputnik, from the command line to a gateway, to feeds that
-the operator names. Beside them the stand-in eSputnik does, which is for development alone."""
+CLIENTS = {"esputnik/client.py", "console/client.py", "jobs/client.py", "feed/source.py", "setup/shop.py"}
+"""What opens connections: to the configured eSputnik, from the command line to a gateway, to feeds
+and shops that the operator names. Beside them the stand-in eSputnik does, which is for development alone."""
 
 
 def test_nothing_but_the_clients_opens_http_connections():
