@@ -38,11 +38,11 @@ class Phase:
     """When a request was sent, in seconds since the phase began, and in how many it was answered."""
 
     def row(self) -> list[str]:
-        """Return count, answers, and p50, p99 and max in ms: of the first second, and of all behind it."""
+        """Return count, answers, and p50, p99 and max in ms: of all, of the first second, and behind it."""
         told = ", ".join(f"{words} x {count}" for words, count in self.said.most_common())
         first = sorted(took for at, took in self.took if at < 1)
         rest = sorted(took for at, took in self.took if at >= 1)
-        return [self.name, str(len(self.took)), told, _percentiles(first), _percentiles(rest)]
+        return [self.name, told, *map(_percentiles, (sorted(first + rest), first, rest))]
 
 
 def _percentiles(seconds: list[float]) -> str:

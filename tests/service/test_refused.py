@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from typer.testing import CliRunner
 
@@ -104,6 +105,8 @@ async def test_a_refused_event_is_told_with_when_why_and_its_shape(shop: Operate
     table = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
     assert "/StatusCart/Products/0/quantity" in table.stdout, table.output
     assert "unknown_event" in table.stdout
+    whole = await asyncio.to_thread(CliRunner().invoke, cli, [*arguments, "--type", "StatusCart", "--json"])
+    assert orjson.loads(whole.stdout) == {"refused": [found]}
 
 
 async def test_bad_orders_of_a_call_are_sampled_each_with_its_place(shop: Operated):
