@@ -99,10 +99,10 @@ def _read(source: Source, reader: Reader, mender: Mender) -> Iterator[list[Item]
 
 
 def _count(item: Item, feed: Feed, currencies: set[str]) -> None:
-    fields = item.fields
-    feed.in_stock += fields.get("availability") in IN_STOCK
-    feed.without_category += not any(fields.get(name) for name in CATEGORIES)
-    price = money.read(fields.get("price", ""))
+    value = item.fields.get
+    feed.in_stock += value("availability") in IN_STOCK
+    feed.without_category += not any(map(value, CATEGORIES))
+    price = money.read(value("price", ""))
     if price is not None:
         feed.price_zero += not price.amount
         if len(currencies) < _CURRENCIES and price.currency in money.CURRENCIES:
