@@ -20,6 +20,7 @@ The rooms
     relay       what a client asks eSputnik, passed through
     jobs        imports, followed to their end
     feed        a shop's product feed: checked, mended, watched, pushed
+    setup       a shop's domain, tracking script and web push at eSputnik
     product_keys  whether tracking, orders and products calls name products alike
     console     what an operator reads and changes, over HTTP and from the command line
     store       the shared database: SQLite or PostgreSQL
@@ -28,6 +29,7 @@ The rooms
 Between the rooms
     event, calls        what a record is; which of eSputnik's calls may be one
     outcomes            eSputnik's answers on their way back to callers who wait
+    last_events         when an event of each type was last delivered
     contacts            which customers have a contact at eSputnik
     aftermath, erasure  what a delivered call asks of the gateway itself
 

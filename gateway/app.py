@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +45,15 @@ from gateway.ingest.server import HttpServer
 from gateway.jobs.follower import Follower
 from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
+from gateway.last_events import LastEvents
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.product_keys.watching import KeyWatch
 from gateway.relay.openapi import relay_paths
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
+from gateway.setup.openapi import setup_operator_paths, setup_paths
+from gateway.setup.routes import Setup
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
 from gateway.store import Store, open_store
@@ -102,6 +107,7 @@ class Gateway:
         self._api: ApiRoutes | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
+        self._setup: Setup | None = None
         self._console: Console | None = None
 
     @property
@@ -181,6 +187,8 @@ class Gateway:
         aftermath = Aftermath(store, self._erasure, self._clock)
         product_keys = KeyWatch(store, sites, self._clock)
         self._watch(product_keys.run())
+        last_events = LastEvents(store, self._clock)
+        self._watch(last_events.run())
         clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
@@ -200,6 +208,7 @@ class Gateway:
                 aftermath.follow,
                 Contacts(store, site.id, self._clock) if site.ensure_contact else None,
                 product_keys.look,
+                last_events.note,
             )
             self._deliverers[site.id] = deliverer
             self._stages.append(asyncio.create_task(deliverer.run()))
@@ -213,11 +222,17 @@ class Gateway:
         self._api = ApiRoutes(
             config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
         )
-        self._relay = await self._open_relay(room)
+        clients = await self._open_clients()
+        self._relay = Relay(config, self._relays(clients), room)
         self._jobs = Jobs(config, self._shared_store)
+        self._setup = Setup(config, self._shared_store, clients, self._clock)
+        self._watch(self._setup.pages.refresh())
         others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
-        operators = operator_paths() if self._console else {}
-        contract = together(api_paths(), relay_paths(), job_paths(), operators)
+        others += self._setup.pages.routes()
+        contract = together(api_paths(), relay_paths(), job_paths(), setup_paths())
+        if self._console:
+            others += self._console.guarding(self._setup.routes())
+            contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
             config, Catalogue(), events, self._readiness, self._clock, room, others, contract
         )
@@ -227,15 +242,17 @@ class Gateway:
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
 
-    async def _open_relay(self, room: Room) -> Relay:
-        settings = self._config.relay
-        sites = {}
+    async def _open_clients(self) -> dict[str, EsputnikClient]:
+        """Return the sites' clients for what somebody waits for; the relay tells them of new keys."""
+        settings, ca_file = self._config.relay, self._config.delivery.ca_file
+        clients = {}
         for site in self._config.sites:
-            ca_file = self._config.delivery.ca_file
             client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
-            await self._closing.enter_async_context(client)
-            sites[site.id] = SiteRelay(site.id, client, self._clock)
-        return Relay(self._config, sites, room)
+            clients[site.id] = await self._closing.enter_async_context(client)
+        return clients
+
+    def _relays(self, clients: Mapping[str, EsputnikClient]) -> dict[str, SiteRelay]:
+        return {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -265,7 +282,8 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        for part in (self._routes, self._api, self._relay, self._jobs, self._console, self._erasure):
+        parts = (self._routes, self._api, self._relay, self._jobs, self._setup, self._console, self._erasure)
+        for part in parts:
             if part is not None:
                 part.change(wanted)
         for site in wanted.sites:
@@ -361,8 +379,14 @@ def esputnik_client(site: Site, timeout: float, connections: int, ca_file: Path 
         api_key=site.api_key.get_secret_value(),
         timeout=timeout,
         connections=connections,
-        tls=trusting("delivery.ca_file", ca_file),
+        tls=_trusting_esputnik(ca_file),
     )
+
+
+@cache
+def _trusting_esputnik(ca_file: Path | None) -> ssl.SSLContext:
+    """Return the one context of all clients: to read the system's authorities takes 38 ms each time."""
+    return trusting("delivery.ca_file", ca_file)
 
 
 class Finding(NamedTuple):

@@ -19,6 +19,7 @@ from gateway.feed.commands import feed
 from gateway.jobs.commands import import_file, jobs
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
+from gateway.setup.commands import setup
 
 ConfigFile = Annotated[
     Path | None,
@@ -36,6 +37,7 @@ cli.add_typer(topics, name="topics")
 cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
 cli.add_typer(feed, name="feed")
+cli.add_typer(setup, name="setup")
 cli.command()(jobs)
 cli.command("import")(import_file)
 cli.command()(product_keys)

@@ -28,7 +28,9 @@ from pydantic_settings import (
 )
 
 from gateway.errors import ConfigError
+from gateway.event import LOGOUT
 from gateway.keys import configured_digest, mistake_in
+from gateway.validation import Catalogue
 
 SITE_SHORTCUT = ("GATEWAY_SITE_ID", "GATEWAY_SITE_KEY", "GATEWAY_ESPUTNIK_KEY")
 
@@ -42,6 +44,7 @@ def _http_url(url: str) -> str:
 
 ExactUrl = Annotated[str, AfterValidator(_http_url)]
 HttpUrl = Annotated[ExactUrl, AfterValidator(lambda url: url.rstrip("/"))]
+SiteId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
@@ -88,6 +91,8 @@ class Listen(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    public_url: HttpUrl | None = None
+    """Where shoppers' browsers reach the gateway, as in what is pasted into pages; else what set-up asked."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9100, ge=0, le=65535)
     connections: int = Field(10_000, ge=1)
@@ -231,6 +236,10 @@ class Relay(Section):
     """Calls under way at once for one site; others wait for their turn, and not longer than for an answer."""
     keep_seconds: float = Field(300, ge=0)
     """How long scripts and additional fields are kept; `Cache-Control: no-cache` asks anew."""
+    recommendations_seconds: float = Field(0.2, gt=0, le=60)
+    """After this time a shop's page gets an empty list of recommendations."""
+    recommendations_keep_seconds: float = Field(60, ge=0)
+    """How long recommendations are kept; `Cache-Control: no-cache` asks anew."""
 
 
 class Logs(Section):
@@ -281,12 +290,16 @@ class Site(Section):
 
     secret_files = ("keys", "api_key")
 
-    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    id: SiteId
     """siteId in GeneralInfo; letters, digits, dot, underscore, hyphen as in eSputnik's own ids."""
+    tracker_site_id: SiteId | None = None
+    """siteId that eSputnik gave the domain: what goes to the tracker names it in place of `id`."""
     keys: list[Key] = []
     """What a backend presents; several, so that one can be rotated out."""
     tracker: Literal["key", "open"] = "key"
     """Whether /api/v2 wants a key."""
+    sources: dict[str, Literal["backend", "browser", "both"]] = {}
+    """Which side sends events of a type; of the browser's a backend's are set aside. Without one, both."""
     org_id: str | None = None
     """eSputnik's organisation id, by which messages without a siteId find their site."""
     country: str = Field("UA", pattern=r"^[A-Z]{2}$")
@@ -323,6 +336,25 @@ class Site(Section):
     clock_tolerance_seconds: float = Field(300, ge=0)
     """How far a sender's clock may be ahead of ours; what is further ahead is set back to it."""
     feed: SiteFeed = SiteFeed()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every siteId by which an event may name it, its own first."""
+        given = self.tracker_site_id
+        return (self.id,) if given in (None, self.id) else (self.id, given)
+
+    @field_validator("sources")
+    @classmethod
+    def _of_tracking_events(cls, sources: dict[str, Any]) -> dict[str, Any]:
+        if sources:
+            catalogue = Catalogue()
+            for name in sources:
+                if name not in catalogue.events:
+                    nearest = catalogue.nearest(name)
+                    raise ValueError(f"{name!r} is no tracking event; the nearest name is {nearest!r}")
+        if LOGOUT in sources:
+            raise ValueError(f"{LOGOUT!r} is the gateway's own event: only a backend can send it")
+        return sources
 
     @model_validator(mode="after")
     def _somebody_can_post(self) -> Self:
@@ -369,9 +401,9 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        ids = [site.id for site in self.sites]
-        for twice in sorted({site for site in ids if ids.count(site) > 1}):
-            raise ValueError(f"sites: {twice!r} stands twice")
+        names = [name for site in self.sites for name in site.names]
+        for twice in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"sites: {twice!r} stands twice among their id and tracker_site_id")
         keys = [key for site in self.sites for key in site.keys] + self.operator.keys
         if len({configured_digest(key.get_secret_value()) for key in keys}) != len(keys):
             raise ValueError("sites: one key stands twice; a key must tell its site from every other")

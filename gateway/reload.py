@@ -14,6 +14,8 @@ OF_A_SITE = frozenset(
     {
         "keys",
         "tracker",
+        "tracker_site_id",
+        "sources",
         "org_id",
         "country",
         "strict",

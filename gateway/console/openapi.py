@@ -26,24 +26,24 @@ _PROBLEMS = {
 def operator_paths() -> dict[str, Any]:
     """Return the path items of every route that `Console` has."""
     return {
-        "/v1/dead": {"get": _asking("Dead letters by site, type and reason", *_queries(_CHOICE))},
-        "/v1/dead/letters": {"get": _asking("Dead letters, oldest first", *_queries(_CHOICE), _AFTER)},
+        "/v1/dead": {"get": asking("Dead letters by site, type and reason", *_queries(_CHOICE))},
+        "/v1/dead/letters": {"get": asking("Dead letters, oldest first", *_queries(_CHOICE), _AFTER)},
         "/v1/dead/letters/{event_id}": {
             "parameters": [_EVENT_ID],
-            "get": _asking("One dead letter with its event"),
+            "get": asking("One dead letter with its event"),
             "patch": _operation(
                 "Change its event", {JSON_PATCH: {"type": "array"}, MERGE_PATCH: {"type": "object"}}
             ),
         },
-        "/v1/dead/replay": {"post": _ordering("Send dead letters again, a batch a request", Order)},
-        "/v1/dead/drop": {"post": _ordering("Remove dead letters, a batch a request", DropOrder)},
+        "/v1/dead/replay": {"post": ordering("Send dead letters again, a batch a request", Order)},
+        "/v1/dead/drop": {"post": ordering("Remove dead letters, a batch a request", DropOrder)},
         "/v1/product-keys": {
-            "get": _asking("Whether a site names its products alike everywhere", *_queries(("site",)))
+            "get": asking("Whether a site names its products alike everywhere", *_queries(("site",)))
         },
-        "/v1/people": {"get": _asking("What is known of a person", *_queries(_PEOPLE))},
-        "/v1/people/merge": {"post": _ordering("Make one customer another", MergeOrder)},
-        "/v1/people/unmerge": {"post": _ordering("Undo a merge", UnmergeOrder)},
-        "/v1/people/forget": {"post": _ordering("Erase a person", ForgetOrder)},
+        "/v1/people": {"get": asking("What is known of a person", *_queries(_PEOPLE))},
+        "/v1/people/merge": {"post": ordering("Make one customer another", MergeOrder)},
+        "/v1/people/unmerge": {"post": ordering("Undo a merge", UnmergeOrder)},
+        "/v1/people/forget": {"post": ordering("Erase a person", ForgetOrder)},
     }
 
 
@@ -51,11 +51,13 @@ def _queries(names: tuple[str, ...]) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": _TEXT} for name in names]
 
 
-def _asking(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+def asking(summary: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return an operation that the operator's key opens, and that changes nothing."""
     return _operation(summary) | ({"parameters": list(parameters)} if parameters else {})
 
 
-def _ordering(summary: str, order: type[BaseModel]) -> dict[str, Any]:
+def ordering(summary: str, order: type[BaseModel]) -> dict[str, Any]:
+    """Return an operation that the operator's key opens, and that takes such an order."""
     return _operation(summary, {"application/json": order.model_json_schema()})
 
 

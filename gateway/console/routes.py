@@ -1,6 +1,6 @@
 """The operator's routes; each wants the operator's key, and without one configured there are none."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import orjson
@@ -91,6 +91,10 @@ class Console:
             (hdrs.METH_GET, "/v1/product-keys", self.get_product_keys),
             *self._people.routes(),
         ]
+        return self.guarding(routes)
+
+    def guarding(self, routes: Iterable[Route]) -> list[Route]:
+        """Return the routes, of another room too, behind the operator's key."""
         return [(method, path, self._guarded(handler)) for method, path, handler in routes]
 
     def _guarded(self, handler: Handler) -> Handler:

@@ -56,10 +56,11 @@ class Deliverer:
         follow: Follow,
         contacts: Contacts | None,
         look: Callable[[Record], None],
+        delivered: Callable[[Record], None],
     ) -> None:
         """`erased` tells whether a record is not to be sent any more, since whom it names was erased.
 
-        `look` sees every record once that nothing is left to do for.
+        `look` sees every record once that nothing is left to do for, `delivered` those that eSputnik took.
         """
         self._stream = stream
         self._site = site.id
@@ -73,7 +74,9 @@ class Deliverer:
         self._copies = metrics.COPIES_DROPPED.labels(site.id, "deliver")
         self._client = client
         self._gates = gates = Gates(site, settings, clock, lambda: self._share, self._release)
-        self._sender = Sender(site, settings, client, gates, dead_letters, clock, callers, follow, contacts)
+        self._sender = Sender(
+            site, settings, client, gates, dead_letters, clock, callers, follow, contacts, delivered
+        )
         self._lanes: Lanes[Pending] = Lanes(
             self._deliver, gates.turn, settings.concurrency, settings.window, gather
         )
@@ -90,8 +93,9 @@ class Deliverer:
         self._lanes.release()
 
     def change(self, site: Site) -> None:
-        """Take over the site's rate and key; what is under way ends as it began."""
+        """Take over the site's rate, key and name at the tracker; what is under way ends as it began."""
         self._gates.change(site.rate)
+        self._sender.change(site)
         self._client.use_key(site.api_key.get_secret_value())
 
     async def run(self) -> None:

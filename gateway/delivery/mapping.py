@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import orjson
+
 from gateway.calls import IMPORTS, ApiCall
 from gateway.event import Record
 
@@ -60,15 +62,16 @@ class Call:
     """Whether only its answer tells what became of its rows."""
 
 
-def call_for(records: Sequence[Record]) -> Call:
+def call_for(records: Sequence[Record], tracker_site_id: str | None = None) -> Call:
     """Return the call that delivers the records, their bodies unchanged; several are orders.
 
-    Tracking events go to the tracker, a call of the API to where it was posted. A deletion of a contact says
-    all in its path and query.
+    Tracking events go to the tracker, where they name the site by `tracker_site_id` if that is given; a call
+    of the API goes to where it was posted. A deletion of a contact says all in its path and query.
     """
     first = records[0]
     if not first.target:
-        return Call(Endpoint.TRACKER, first.id, first.body)
+        body = first.body if tracker_site_id is None else _naming(tracker_site_id, first.body)
+        return Call(Endpoint.TRACKER, first.id, body)
     body = first.body
     if first.type == ApiCall.ADD_ORDERS:
         body = b'{"orders":[%b]}' % b",".join(record.body for record in records)
@@ -76,3 +79,13 @@ def call_for(records: Sequence[Record]) -> Call:
         body = b""
     is_deletion, is_import = first.type in _DELETIONS, first.type in IMPORTS
     return Call(_ENDPOINTS[first.type], first.id, body, first.target, is_deletion, is_import)
+
+
+def _naming(site_id: str, body: bytes) -> bytes:
+    """Return the event with that siteId; a cookie's link message has none."""
+    event = orjson.loads(body)
+    info = event.get("GeneralInfo")
+    if info is None or info.get("siteId") == site_id:
+        return body
+    info["siteId"] = site_id
+    return orjson.dumps(event)

@@ -60,10 +60,12 @@ class Sender:
         callers: Callers,
         follow: Follow,
         contacts: Contacts | None,
+        delivered: Callable[[Record], None],
     ) -> None:
         """`follow` does what a deletion or the answer to an import asks of the gateway itself.
 
-        It may raise Unreachable. With `contacts` a customer has one before what needs it is sent.
+        It may raise Unreachable. With `contacts` a customer has one before what needs it is sent. `delivered`
+        is told of each record that eSputnik took.
         """
         self._settings = settings
         self._client = client
@@ -72,12 +74,18 @@ class Sender:
         self._clock = clock
         self._callers = callers
         self._follow_up = follow
+        self._note_delivered = delivered
         self._ensure = Ensure(contacts, self._ask_apart) if contacts else None
         self._store_is_away = False
         self._site = site.id
+        self.change(site)
         self._outcomes = metrics.Bound(metrics.DELIVERIES, site.id)
         self._seconds = metrics.Bound(metrics.DELIVERY_SECONDS, site.id)
         self._dead = metrics.Bound(metrics.DEAD_LETTERS, site.id)
+
+    def change(self, site: Site) -> None:
+        """Name the site to the tracker as its settings say from now on."""
+        self._tracker_site_id = site.tracker_site_id
 
     async def deliver(self, together: Sequence[Pending]) -> Sequence[Aside | None]:
         """Return None for each that has nothing left to do: eSputnik has it, or it is kept as a dead letter.
@@ -87,7 +95,7 @@ class Sender:
         first = together[0]
         if first.letters:
             return [await self._keep(first)]
-        call = call_for([_record(pending) for pending in together])
+        call = call_for([_record(pending) for pending in together], self._tracker_site_id)
         if self._ensure is not None and self._gates.wait(call.endpoint) <= 0:
             aside = await self._contact_first(self._ensure, _record(first))
             if aside is not None:
@@ -156,6 +164,7 @@ class Sender:
         problem = answer if isinstance(answer, EsputnikError) else None
         match verdict(problem, pending.effort, self._settings, counts, random.random(), call):  # noqa: S311 -- jitter
             case Delivered():
+                self._note_delivered(record)
                 if call.target and not await self._is_followed(pending, answer):
                     return Aside(STORE_SECONDS)
                 if not call.target or isinstance(answer, Repeated):  # a repeat's answer was the first one's

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
+import orjson
 from aiohttp import (
     ClientError,
     ClientResponse,
@@ -144,6 +145,24 @@ class EsputnikClient:
             raise Unavailable(f"the answer is longer than {API_BODY_BYTES} bytes")
         kept = {name: response.headers[name] for name in _PASSED_HEADERS if name in response.headers}
         return Passed(response.status, kept, received)
+
+    async def add_domain(self, host: str) -> str | None:
+        """Register a web site (`POST /v1/site/domains`), and return the siteId that it got.
+
+        Raises Refused with "Domain already exists" or "Domain is already registered" in `said` where it is
+        there, and with "Domain can't be reached" (Yespo-CDP/yespo-woocommerce, yespo-shopify); with the first
+        its siteId is not told again. None where a success names none.
+        """
+        url = self._api / "v1" / "site" / "domains"
+        answer = await self._ask("POST", url, self._authorization, orjson.dumps({"domain": host}))
+        site_id = answer.field("siteId")
+        return None if site_id is None else str(site_id)
+
+    async def site_script(self) -> str:
+        """Return the HTML for the pages' head (`GET /v1/site/script`), whatever it holds."""
+        headers = {**self._authorization, "Accept": "text/plain"}
+        answer = await self._ask("GET", self._api / "v1" / "site" / "script", headers, None, API_BODY_BYTES)
+        return answer.body.decode("utf-8", "replace")
 
     async def account_info(self) -> AccountInfo:
         """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""

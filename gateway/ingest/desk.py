@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import structlog
+
 from gateway import metrics
 from gateway.config import Site
 from gateway.event import Record, caller_event_id, event_ids, lane_of
@@ -17,7 +19,22 @@ REPEAT_WINDOW_MS = 24 * 3600 * 1000
 _REMEMBERED = 100_000
 """Callers' ids that one process keeps in mind per site; stitching finds the repeats that it has forgotten."""
 
+_CART = "StatusCart"
+
 _PLUGIN_LOG = Finding(pointer="", code="not_forwarded", message="a plugin's log is counted and set aside")
+_OF_THE_BROWSER = Finding(
+    pointer="",
+    code="not_forwarded",
+    message="the browser sends events of this type (the site's setting sources); this one was set aside",
+)
+_CART_OF_A_BACKEND = Finding(
+    pointer="/StatusCart",
+    code="cart_from_backend",
+    message="eSputnik's cart recommendation blocks do not show on the site for carts that a backend sends",
+)
+"""Docs page "How to transfer website behavior data through REST API", and the CMS Integration Guide."""
+
+_log = structlog.get_logger()
 
 
 class Judged(NamedTuple):
@@ -34,6 +51,8 @@ class Desk:
         self._catalogue = catalogue
         self.change(site, now)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
+        self._untold = {_CART}
+        """Types of which something is still to be said to who sends them."""
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
         self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)
         self._warned = metrics.Bound(metrics.EVENTS_WARNED, site.id)
@@ -46,12 +65,16 @@ class Desk:
         self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
         """Of events, or None where the site may post as many as it likes."""
         ahead_ms = int(site.clock_tolerance_seconds * 1000)
-        self._judge = Judge(self._catalogue, site.id, site.country, site.strict, site.blocked_ids, ahead_ms)
+        self._judge = Judge(
+            self._catalogue, site.names, site.country, site.strict, site.blocked_ids, ahead_ms
+        )
+        self._of_the_browser = {type_ for type_, side in site.sources.items() if side == "browser"}
 
     def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
         """Return one result per event, in order; accepted ones say where they will be durable.
 
-        A plugin's log message and a repeat that this process knows of are accepted without a record.
+        A plugin's log message, an event that is the browser's to send and a repeat that this process knows
+        of are accepted without a record.
         """
         results: list[Result] = []
         records: list[Record] = []
@@ -60,6 +83,9 @@ class Desk:
             verdict = self._judge.judge(event, now_ms) if type(event) is not Malformed else _refusal(event)
             if isinstance(verdict, Refused):
                 results.append(self._turn_away(index, event, verdict, fresh_id))
+                continue
+            if verdict.type in self._of_the_browser:
+                results.append(self._set_aside(index, verdict, fresh_id))
                 continue
             record = self._record(verdict, fresh_id, now_ms)
             result = {
@@ -74,8 +100,9 @@ class Desk:
                 self._duplicates.inc()
             else:
                 records.append(record)
-            for warning in verdict.warnings:
-                self._warned[verdict.type, warning.code].inc()
+                if record.type in self._untold:
+                    result["warnings"] = verdict.warnings = self._told_of_carts(verdict)
+            self._count_warnings(verdict.type, verdict.warnings)
             results.append(result)
         return Judged(results, records)
 
@@ -93,7 +120,7 @@ class Desk:
     def _record(self, verdict: Accepted, fresh_id: str, now_ms: int) -> Record:
         site = self.site.id
         cookie, customer, email, phone = verdict.cookie, verdict.customer, verdict.email, verdict.phone
-        event_id = fresh_id if verdict.caller_id is None else caller_event_id(site, verdict.caller_id)
+        event_id = self._event_id(verdict, fresh_id)
         return Record(
             id=event_id,
             site=site,
@@ -108,6 +135,29 @@ class Desk:
             body=verdict.body,
             caller_id=verdict.caller_id is not None,
         )
+
+    def _set_aside(self, index: int, verdict: Accepted, fresh_id: str) -> Result:
+        """Accept an event that eSputnik has from the browser: counted as a warning, and as nothing else."""
+        warnings = [*verdict.warnings, _OF_THE_BROWSER]
+        self._count_warnings(verdict.type, warnings)
+        return {
+            "index": index,
+            "id": self._event_id(verdict, fresh_id),
+            "status": "accepted",
+            "warnings": warnings,
+        }
+
+    def _told_of_carts(self, verdict: Accepted) -> list[Finding]:
+        self._untold.clear()
+        _log.warning("cart_from_backend", site=self.site.id, reason=_CART_OF_A_BACKEND.message)
+        return [*verdict.warnings, _CART_OF_A_BACKEND]
+
+    def _count_warnings(self, type_: str, warnings: Sequence[Finding]) -> None:
+        for warning in warnings:
+            self._warned[type_, warning.code].inc()
+
+    def _event_id(self, verdict: Accepted, fresh_id: str) -> str:
+        return fresh_id if verdict.caller_id is None else caller_event_id(self.site.id, verdict.caller_id)
 
     def _is_repeat(self, event_id: str, in_this_batch: set[str], now_ms: int) -> bool:
         if event_id in in_this_batch or self._recent.knows(event_id, now_ms):

@@ -37,6 +37,7 @@ _TITLES = {
     "away": "A part of the gateway is away",
     "bad_request": "The request cannot be understood",
     "change_refused": "The change makes no sense as things stand",
+    "setup_refused": "It cannot be set up as things stand",
     "bad_patch": "The patch cannot be applied",
     "unreadable": "The record cannot be read",
 }

@@ -55,12 +55,12 @@ class Routes:
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
         self._room = room
-        self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
+        self._clock = clock
+        self.change(config)
         self._catalogue = catalogue
         self._stream = stream
         self._readiness = readiness
-        self._clock = clock
         self._others = others
         self._openapi = orjson.dumps(openapi(catalogue, contract), option=orjson.OPT_INDENT_2)
 
@@ -70,6 +70,7 @@ class Routes:
         for site in config.sites:
             if site != self._desks[site.id].site:
                 self._desks[site.id].change(site, self._clock.monotonic())
+        self._desks_by_name = {name: self._desks[site.id] for site in config.sites for name in site.names}
 
     def table(self) -> list[web.RouteDef]:
         """Return every route, a path's other methods and all other paths among them."""
@@ -140,7 +141,7 @@ class Routes:
         info = event.get("GeneralInfo")
         if isinstance(info, dict):
             site_id = info.get("siteId")
-            desk = self._desks.get(site_id) if isinstance(site_id, str) else None
+            desk = self._desks_by_name.get(site_id) if isinstance(site_id, str) else None
             return desk if desk and desk.site.tracker == "open" else None
         # The WooCommerce link message and plugin logs name the organisation, not the site.
         org_id = str(event.get("orgId"))

@@ -149,6 +149,19 @@ STEPS = (
                 PRIMARY KEY (site, source, rank, product_key)) {clustered}""",
         ),
     ),
+    Step(
+        # setup: what a shop's pages need, by domain; `content` is JSON. last_events: delivered ones.
+        "tracking and web push of sites, and when an event of each type was last delivered",
+        (
+            """CREATE TABLE site_setup (
+                site {key} NOT NULL, thing {key} NOT NULL, domain {key} NOT NULL, content text NOT NULL,
+                updated_at bigint NOT NULL,
+                PRIMARY KEY (site, thing, domain)) {clustered}""",
+            """CREATE TABLE last_events (
+                site {key} NOT NULL, type {key} NOT NULL, at bigint NOT NULL,
+                PRIMARY KEY (site, type)) {clustered}""",
+        ),
+    ),
 )
 
 

@@ -50,11 +50,11 @@ def mend_name(
     return name
 
 
-def mend_site(info: Info, site_id: str, findings: list[Finding]) -> bool:
-    """Return whether the event is for this site, as far as it says; one that says nothing is."""
+def mend_site(info: Info, names: tuple[str, ...], findings: list[Finding]) -> bool:
+    """Return whether the event is for the site of these ids, as far as it says; one that says nothing is."""
     raw = info.get("siteId")
     if is_unknown(raw):
-        info["siteId"] = site_id
+        info["siteId"] = names[0]
         warn(findings, "/GeneralInfo/siteId", "site_id_filled")
         return True
     text = text_of(raw)
@@ -63,7 +63,7 @@ def mend_site(info: Info, site_id: str, findings: list[Finding]) -> bool:
     if text != raw:
         info["siteId"] = text
         warn(findings, "/GeneralInfo/siteId", written_anew(raw))
-    return text == site_id
+    return text in names
 
 
 def mend_time(info: Info, sent_at: int | None, now_ms: int, ahead_ms: int, findings: list[Finding]) -> int:

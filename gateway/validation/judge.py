@@ -62,21 +62,22 @@ class Refused:
 class Judge:
     """Judges the events of one site; the same event at the same time has the same verdict, always.
 
-    `blocked` are the site's own values that name nobody; `country` (ISO 3166) is that of phones without a
-    code; a `strict` site refuses what would be a warning. A time may lie `ahead_ms` ahead: clocks differ.
+    `site_ids` are those by which an event may name the site; one that names none gets the first. `blocked`
+    are the site's own values that name nobody; `country` (ISO 3166) is that of phones without a code; a
+    `strict` site refuses what would be a warning. A time may lie `ahead_ms` ahead: clocks differ.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
-        site_id: str,
+        site_ids: tuple[str, ...],
         country: str,
         strict: bool,
         blocked: frozenset[str],
         ahead_ms: int,
     ) -> None:
         self._catalogue = catalogue
-        self._site_id = site_id
+        self._site_ids = site_ids
         self._country = country
         self._strict = strict
         self._ahead_ms = ahead_ms
@@ -108,7 +109,7 @@ class Judge:
             return None
         occurred_at = info["datetime"]
         if (
-            info["siteId"] != self._site_id
+            info["siteId"] not in self._site_ids
             or type(occurred_at) is not int
             or occurred_at > now_ms + self._ahead_ms
         ):
@@ -154,7 +155,7 @@ class Judge:
             wrong = messages.wrong_type("/GeneralInfo", content["GeneralInfo"], "object")
             return Refused(UNKNOWN, "schema_violation", [wrong])
         name = mend_name(info, content, self._catalogue.events, findings)
-        if not mend_site(info, self._site_id, findings):
+        if not mend_site(info, self._site_ids, findings):
             return Refused(name or UNKNOWN, "wrong_site", [messages.WRONG_SITE])
         if name is None:
             return self._nameless(info, content)

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.app import Gateway, Part
+from gateway.clock import Clock
 from gateway.config import Config
 from gateway.sandbox import Sandbox
 
@@ -89,9 +90,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @asynccontextmanager
-async def running_shop(config: Config, sandbox: Sandbox) -> AsyncIterator[Shop]:
+async def running_shop(config: Config, sandbox: Sandbox, clock: Clock | None = None) -> AsyncIterator[Shop]:
     """Run a gateway of that configuration in this process."""
-    gateway = Gateway(config, set(Part))
+    gateway = Gateway(config, set(Part), clock)
     await gateway.start()
     try:
         async with aiohttp.ClientSession() as http:

@@ -70,6 +70,8 @@ ROUTES = [
     ("POST", "/v1/dead/replay"),
     ("POST", "/v1/dead/drop"),
     ("GET", "/v1/product-keys"),
+    ("GET", "/v1/sites/shop/setup"),
+    ("POST", "/v1/sites/shop/setup/tracking"),
 ]
 
 

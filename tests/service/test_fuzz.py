@@ -15,6 +15,7 @@ from gateway.ingest.api_routes import WRITES
 from gateway.jobs.routes import Jobs
 from gateway.relay.routes import PASSES
 from gateway.sandbox import Sandbox
+from gateway.setup.routes import Setup
 from gateway.store import Store, open_store
 from tests.load.fuzz import EVENTS, OPERATOR, TRACKER, Findings, fuzz, fuzzed
 from tests.load.mutator import KEY, Sent
@@ -97,7 +98,12 @@ async def test_every_route_of_an_operator_is_in_the_contract(tmp_path: Path, san
         _, contract = await shop.get("/openapi.json")
     assert not any("operator" in item.get("get", {}).get("tags", ()) for item in without["paths"].values())
     store = await open_store(f"sqlite:{tmp_path / 'other.db'}")
+
+    async def opened() -> Store:
+        return store
+
     routes = Console(config, store, {}, SystemClock()).routes()
+    routes += Setup(config, opened, {}, SystemClock()).routes()
     await store.close()
     told = {(method.upper(), path) for path, item in contract["paths"].items() for method in item}
     assert {(method, path) for method, path, _ in routes} <= told

@@ -200,6 +200,7 @@ class Parts:
                 nothing_follows,
                 Contacts(self.store, site, clock),
                 lambda record: None,
+                lambda record: None,
             )
             task = asyncio.create_task(deliverer.run())
             try:

@@ -103,10 +103,23 @@ def test_every_mistake_is_named_at_once_with_its_place(file):
         (('keys = ["demo-key"]', ""), "sites[0]"),
         (('keys = ["demo-key"]', 'keys = ["same-key", "same-key"]'), "stands twice"),
         (('id = "demo-shop"', 'id = "a shop"'), "sites[0].id"),
+        (('tracker = "key"', 'sources = {StatusCar = "browser"}'), "the nearest name is 'StatusCart'"),
+        (('tracker = "key"', 'sources = {Logout = "browser"}'), "the gateway's own event"),
+        (('tracker = "key"', 'sources = {StatusCart = "shop"}'), "sites[0].sources.StatusCart"),
+        (('tracker = "key"', 'tracker_site_id = "a shop"'), "sites[0].tracker_site_id"),
     ],
 )
 def test_what_cannot_keep_its_promise_refuses_to_boot(file, change, place):
     assert place in " ".join(mistakes(file(README_FILE.replace(*change))))
+
+
+@pytest.mark.parametrize("of_the_other", ['id = "es-1"', 'id = "b"\ntracker_site_id = "es-1"'])
+def test_one_site_id_names_one_site(file, of_the_other):
+    own = README_FILE.replace('tracker = "key"', 'tracker_site_id = "es-1"')
+    other = f'[[sites]]\n{of_the_other}\nkeys = ["other-key"]\n'
+    assert "'es-1' stands twice" in " ".join(mistakes(file(own + other)))
+    same = README_FILE.replace('tracker = "key"', 'tracker_site_id = "demo-shop"')
+    assert load(file(same)).sites[0].names == ("demo-shop",)
 
 
 def test_a_secret_may_come_from_a_file(file, tmp_path):

@@ -21,6 +21,7 @@ ROOMS = {
     "relay": {"esputnik", "ingest"},
     "console": {"store", "stream", "ingest", "identity", "jobs", "product_keys"},
     "feed": {"esputnik", "ingest", "store"},
+    "setup": {"store", "esputnik", "ingest", "console"},
     "product_keys": {"store"},
     "store": set(),
     "esputnik": set(),

@@ -27,6 +27,8 @@ def test_nothing_differs():
     [
         ("keys", ["key-one-new", "key-one"]),
         ("tracker", "open"),
+        ("tracker_site_id", "es-one"),
+        ("sources", {"PageView": "browser"}),
         ("org_id", "7"),
         ("country", "PL"),
         ("strict", True),

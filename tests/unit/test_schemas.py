@@ -29,7 +29,7 @@ EVENTS |= {"CustomerData", "Logout", "SearchRequest", "AddToWishlist", "NotFound
 
 
 def judge(strict: bool = False) -> Judge:
-    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset(), 300_000)
+    return Judge(CATALOGUE, ("demo-shop",), "UA", strict, frozenset(), 300_000)
 
 
 def examples(kind: str):

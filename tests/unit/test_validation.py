@@ -17,7 +17,7 @@ CATALOGUE = Catalogue()
 
 
 def judge(event, strict=False, blocked=()):
-    return Judge(CATALOGUE, "demo-shop", "UA", strict, frozenset(blocked), AHEAD).judge(event, NOW)
+    return Judge(CATALOGUE, ("demo-shop",), "UA", strict, frozenset(blocked), AHEAD).judge(event, NOW)
 
 
 def event(name="MainPage", block=None, /, **info):

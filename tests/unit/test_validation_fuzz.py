@@ -13,8 +13,8 @@ from gateway.validation import Accepted, Catalogue, Judge, Refused
 
 NOW = 1_795_424_460_000
 CATALOGUE = Catalogue()
-LENIENT = Judge(CATALOGUE, "demo-shop", "UA", False, frozenset(), 300_000)
-STRICT = Judge(CATALOGUE, "demo-shop", "UA", True, frozenset(), 300_000)
+LENIENT = Judge(CATALOGUE, ("demo-shop",), "UA", False, frozenset(), 300_000)
+STRICT = Judge(CATALOGUE, ("demo-shop",), "UA", True, frozenset(), 300_000)
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXAMPLES = [orjson.loads(path.read_bytes()) for path in sorted(SCHEMAS.glob("*/accepted/*.json"))]
 EXAMPLES += [orjson.loads(path.read_bytes())["event"] for path in sorted(SCHEMAS.glob("*/refused/*.json"))]
