@@ -10,6 +10,7 @@ checking.py  the above, one after another, into a report; apart.py does it in an
 report.py    what was found, counted and bounded; showing.py prints it
 repairs.py   what can be mended in one product (pure); fixing.py writes the mended feed
 watching.py  every feed on a schedule; kept.py has the last good version and serves it
-products.py  a product as eSputnik's Products API takes it (pure); push.py sends what changed since pushed.py
+products.py  a product as eSputnik's Products API takes it (pure); markets.py the same by market
+push.py      sends what changed since pushed.py
 commands.py  `gateway feed ...`
 """

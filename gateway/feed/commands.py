@@ -5,7 +5,7 @@ import gc
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import orjson
 import typer
@@ -20,7 +20,7 @@ from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
 from gateway.feed.push import Outcome, Push, in_words
-from gateway.feed.pushed import Pushed
+from gateway.feed.pushed import PRODUCTS, Pushed
 from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
 from gateway.feed.showing import changes, page, pushed, terminal
@@ -38,6 +38,14 @@ Places = Annotated[
 Site = Annotated[str, typer.Option(help="Whose feed it is: its links and settings count.")]
 _PUSH_SECONDS = 60
 """How long eSputnik may take for one batch."""
+
+
+class Feeds(NamedTuple):
+    """Where the feeds of one push are."""
+
+    links: Mapping[str, str]
+    """By language, the main one first."""
+    markets: Mapping[str, str]
 
 
 @feed.command("check")
@@ -102,30 +110,41 @@ def push(
         list[str] | None,
         typer.Argument(metavar="LANGUAGE=URL-or-FILE…", help="The main one first; the site's links else."),
     ] = None,
+    market: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=URL-or-FILE", help="A market's feed, once for each; the site's else."),
+    ] = None,
     config: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     remove_many: Annotated[
         bool, typer.Option("--remove-many", help="Remove more than half of the products, too.")
     ] = False,
 ) -> None:
-    """Send the products that changed since the last push to eSputnik's Products API.
+    """Send the products that changed since the last push to eSputnik's Products API, and markets likewise.
 
     Exit status: 0 all were taken, 1 some were skipped or rejected.
     """
     gc.set_threshold(COLLECT_EVERY)
     settings = load(config)
-    links = dict(place.partition("=")[::2] for place in places or ()) or _site(settings, site).feed.links
-    if not links or not all(links.values()):
+    told = _site(settings, site).feed
+    feeds = Feeds(_named(places) or told.links, _named(market) or told.markets)
+    if not feeds.links or not all([*feeds.links.values(), *feeds.markets.values()]):
         raise ConfigError(["name feeds as LANGUAGE=URL-or-FILE, or a --site that has feed.links"])
-    outcome = asyncio.run(_push(settings, site, links, dry_run, remove_many))
-    for line in pushed(outcome, dry_run):
-        typer.echo(line)
-    raise typer.Exit(1 if outcome.skipped or outcome.rejected or outcome.kept else 0)
+    outcomes = asyncio.run(_push(settings, site, feeds, dry_run, remove_many))
+    for name, outcome in outcomes.items():
+        for line in pushed(outcome, dry_run, name):
+            typer.echo(line)
+    raise typer.Exit(0 if all(outcome.is_whole for outcome in outcomes.values()) else 1)
+
+
+def _named(places: list[str] | None) -> dict[str, str]:
+    return dict(place.partition("=")[::2] for place in places or ())
 
 
 async def _push(
-    config: Config, site_id: str, links: Mapping[str, str], dry_run: bool, remove_many: bool
-) -> Outcome:
+    config: Config, site_id: str, feeds: Feeds, dry_run: bool, remove_many: bool
+) -> dict[str, Outcome]:
+    """Return what was done, of the products themselves first, then by market."""
     site = _site(config, site_id)
     folder = config.feeds.path / site_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,14 +156,21 @@ async def _push(
         connections=1,
     )
     async with AsyncExitStack() as stack:
-        feeds = {
-            language: await stack.enter_async_context(opened(place, config.feeds.max_bytes))
-            for language, place in links.items()
-        }
+        links, markets = [
+            {
+                name: await stack.enter_async_context(opened(place, config.feeds.max_bytes))
+                for name, place in places.items()
+            }
+            for places in feeds
+        ]
         known = stack.enter_context(Pushed(folder / "pushed.db"))
         await stack.enter_async_context(client)
         try:
-            return await Push(client, known, SystemClock(), dry_run).run(feeds, remove_many)
+            push = Push(client, known, SystemClock(), dry_run)
+            outcomes = {PRODUCTS: await push.run(links, remove_many)}
+            for market, source in markets.items():
+                outcomes[market] = await push.run_market(market, source, next(iter(links)), remove_many)
+            return outcomes
         except EsputnikError as problem:
             raise in_words(problem) from None
 
