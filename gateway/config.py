@@ -95,7 +95,7 @@ class Listen(Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     public_url: HttpUrl | None = None
-    """Where shoppers' browsers reach the gateway, as in what is pasted into pages; else what set-up asked."""
+    """Where browsers reach the gateway, for what is pasted into pages; else where set-up was asked."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(9100, ge=0, le=65535)
     connections: int = Field(10_000, ge=1)

@@ -11,15 +11,17 @@ Attributes = Sequence[tuple[str, str | None]]
 
 
 def javascript_of(html: str) -> str | None:
-    """Return what the script elements do, in their order, as one script; None where there is none.
+    """Return what the script elements do, in their order, as one script; None without a whole one.
 
     An element with `src` becomes code that loads it: in its turn among such, unless it says async.
     """
     scripts = _Scripts()
     scripts.feed(html)
     scripts.close()
-    found = [source.strip() for source in scripts.found]
-    return ";\n".join(source for source in found if source) + "\n" if any(found) else None
+    found = [source for source in map(str.strip, scripts.found) if source]
+    if scripts.is_open or not found:
+        return None
+    return "\n;\n".join(found) + "\n"
 
 
 class _Scripts(HTMLParser):
@@ -28,24 +30,24 @@ class _Scripts(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[str] = []
-        self._is_open = False
+        self.is_open = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Begin a script, or note the one that is to be loaded."""
         if tag != "script" or (dict(attrs).get("type") or "").lower() not in _TYPES:
             return
-        self._is_open = not dict(attrs).get("src")
-        self.found.append("" if self._is_open else _loading(attrs))
+        self.is_open = not dict(attrs).get("src")
+        self.found.append("" if self.is_open else _loading(attrs))
 
     def handle_data(self, data: str) -> None:
         """Take in what is in an open script."""
-        if self._is_open:
+        if self.is_open:
             self.found[-1] += data
 
     def handle_endtag(self, tag: str) -> None:
         """End it."""
         if tag == "script":
-            self._is_open = False
+            self.is_open = False
 
 
 def _loading(attributes: Attributes) -> str:

@@ -19,7 +19,7 @@ class Missing(NamedTuple):
 
 def sent_as(site: Site) -> str:
     """Return the siteId under which the site's events go to eSputnik."""
-    return site.id
+    return site.tracker_site_id or site.id
 
 
 def status_of(
@@ -59,7 +59,7 @@ def missing(site: Site, tracking: Tracking | None) -> list[Missing]:
     if tracking.site_id is None:
         found.append(Missing("site_id", UNTOLD, f"{of_domain} --site-id ID"))
     elif tracking.site_id != sent_as(site):
-        why = f"events go to eSputnik as of {sent_as(site)}, but the domain's siteId is {tracking.site_id}"
+        why = f"events name {sent_as(site)} to eSputnik, but the domain's siteId is {tracking.site_id}"
         do = f'in the configuration of this site: tracker_site_id = "{tracking.site_id}"'
         found.append(Missing("tracker_site_id", why, do))
     return found

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from gateway.clock import SystemClock
+from gateway.config import Config, Listen
 from gateway.sandbox import Sandbox
 from gateway.setup import commands
 from tests.contracts.test_setup import away
@@ -21,6 +22,7 @@ from tests.service.test_console import OPERATOR, Operated
 SETUP = "/v1/sites/shop/setup"
 TRACKING = f"{SETUP}/tracking"
 PAGE = "/sites/shop/tracking.js"
+PUBLIC = "https://events.shop.example"
 DAY_SECONDS = 24 * 3600
 
 
@@ -38,7 +40,8 @@ class Connected(Operated):
     """A shop that is being connected; its gateway's clock may be put forward."""
 
     clock: Later
-    config: Path
+    settings: Config
+    file: Path
 
     async def set_up(self, domain: str = "shop.example", **order: Any) -> Any:
         status, answer = await self.ask("POST", TRACKING, {"domain": domain, **order})
@@ -60,18 +63,19 @@ class Connected(Operated):
 
     async def run(self, command: Any, **options: Any) -> None:
         """Run a command as the command line does, in a thread."""
-        await asyncio.to_thread(command, config=self.config, url=self.url, **options)
+        await asyncio.to_thread(command, config=self.file, url=self.url, **options)
 
 
 @pytest.fixture
 async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Connected]:
     clock = Later()
     config = settings(tmp_path, sandbox, operator={"keys": [OPERATOR]})
-    config = config.model_copy(update={"sites": config.sites[:1]})
+    listen = Listen(port=0, metrics_port=0, public_url=f"{PUBLIC}/")
+    config = config.model_copy(update={"sites": config.sites[:1], "listen": listen})
     async with running_shop(config, sandbox, clock) as plain:
         shop = Connected(plain.gateway, sandbox, plain.http)
-        shop.clock, shop.config = clock, tmp_path / "gateway.toml"
-        shop.config.write_text(
+        shop.clock, shop.settings, shop.file = clock, config, tmp_path / "gateway.toml"
+        shop.file.write_text(
             f'[operator]\nkeys = ["{OPERATOR}"]\n[[sites]]\nid = "shop"\nkeys = ["shop-key"]\n'
         )
         yield shop
@@ -86,9 +90,20 @@ async def test_a_domain_is_registered_and_the_answer_holds_what_its_pages_need(s
     answer = await shop.set_up("https://shop.example/")
     assert (answer["site"], answer["domain"]) == ("shop", "shop.example")
     assert f"/scripts/{answer['site_id']}.js" in answer["snippet"]
-    assert answer["link"] == f'<script async src="{shop.url}{PAGE}"></script>'
+    assert answer["link"] == f'<script async src="{PUBLIC}{PAGE}"></script>'
     async with shop.http.get(f"{shop.sandbox.url}/_sandbox/site") as known:
         assert (await known.json())["domains"] == {"shop.example": answer["site_id"]}
+
+
+async def test_without_a_public_address_pages_load_the_script_from_where_set_up_was_asked(
+    tmp_path: Path, sandbox: Sandbox
+):
+    config = settings(tmp_path, sandbox, operator={"keys": [OPERATOR]})
+    async with running_shop(config.model_copy(update={"sites": config.sites[:1]}), sandbox) as plain:
+        shop = Operated(plain.gateway, sandbox, plain.http)
+        _, answer = await shop.ask("POST", TRACKING, {"domain": "localhost:3000"})
+    assert f'src="{shop.url}{PAGE}"' in answer["link"]
+    assert answer["domain"] == "localhost:3000"
 
 
 async def test_the_same_command_twice_says_the_same(shop: Connected, capsys: pytest.CaptureFixture[str]):
@@ -99,7 +114,7 @@ async def test_the_same_command_twice_says_the_same(shop: Connected, capsys: pyt
     assert said[0] == said[1]
     assert "shop.example is registered at eSputnik, siteId " in said[0]
     assert "before </head> of every page:\n\n<script>" in said[0]
-    assert f'<script async src="{shop.url}{PAGE}"></script>' in said[0]
+    assert f'<script async src="{PUBLIC}{PAGE}"></script>' in said[0]
 
 
 async def test_a_domain_from_elsewhere_is_set_up_and_takes_its_site_id_from_the_operator(shop: Connected):
@@ -167,6 +182,23 @@ async def test_a_site_id_outlives_a_script_that_was_not_there_yet(shop: Connecte
     assert (await shop.page())[2] == served
     answer = await shop.set_up()
     assert f"/scripts/{answer['site_id']}.js" in (await shop.page())[2]
+    await shop.faults({"path": "/api/v1/site/script", "status": 409, "times": 1})
+    assert await shop.set_up() == answer
+
+
+async def test_a_site_id_that_cannot_be_kept_is_told(shop: Connected, tmp_path: Path):
+    await shop.faults({"path": "/api/v1/site/domains", "slow": 0.3, "times": 1})
+    answering = asyncio.create_task(shop.ask("POST", TRACKING, {"domain": "shop.example"}))
+    async with asyncio.timeout(20):
+        while not await asked(shop):
+            await asyncio.sleep(0.01)
+    with away(tmp_path / "links.db", "site_setup"):
+        status, answer = await answering
+    async with shop.http.get(f"{shop.sandbox.url}/_sandbox/site") as known:
+        (site_id,) = (await known.json())["domains"].values()
+    assert status == 503
+    assert f"ask again with site_id {site_id}" in answer["detail"]
+    assert (await shop.set_up(site_id=site_id))["site_id"] == site_id
 
 
 async def test_pages_load_the_script_without_a_key_and_only_once_it_changes(shop: Connected):
@@ -233,7 +265,8 @@ async def test_status_tells_what_is_missing_what_agrees_and_when_events_were_las
     _, status = await shop.ask("GET", SETUP)
     assert (status["tracking"]["site_id"], status["tracking"]["site_ids_agree"]) == (told, False)
     assert [one["what"] for one in status["missing"]] == ["tracker_site_id"]
-    await shop.set_up(site_id="shop")
+    sites = [site.model_copy(update={"tracker_site_id": told}) for site in shop.settings.sites]
+    shop.gateway.reload(shop.settings.model_copy(update={"sites": sites}))
     await shop.refuse(cart())
     await shop.post(event())
     async with asyncio.timeout(20):

@@ -15,8 +15,9 @@ def test_what_stands_in_script_elements_comes_out_as_one_script_and_nothing_else
           b()  // to the end of its line
         </script>
         <script type="application/ld+json">{"a": 1}</script>
+        <script>c()</script>
     """
-    assert javascript_of(html) == 'a("</p>&amp;" + (1 < 2));\nb()  // to the end of its line\n'
+    assert javascript_of(html) == 'a("</p>&amp;" + (1 < 2))\n;\nb()  // to the end of its line\n;\nc()\n'
 
 
 def test_a_script_that_is_to_be_loaded_becomes_code_that_loads_it_in_its_turn() -> None:
@@ -28,7 +29,9 @@ def test_a_script_that_is_to_be_loaded_becomes_code_that_loads_it_in_its_turn() 
     assert "s.async = true;" in (javascript_of("<SCRIPT ASYNC SRC=a.js></SCRIPT>") or "")
 
 
-@pytest.mark.parametrize("html", ["", "Script not found", "<p>no</p>", "<script> </script>", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "html", ["", "Script not found", "<p>no</p>", "<script> </script>", "<script>broken(", '{"a": 1}']
+)
 def test_what_holds_no_script_is_none(html: str) -> None:
     assert javascript_of(html) is None
 
