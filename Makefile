@@ -4,7 +4,7 @@ STAMP := .venv/.installed
 # Most tests wait for something, so three of them at a time need little more than one; a file stays together.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: help install demo test test-all nightly lint format bench bench-identity chaos fuzz attacks clean
+.PHONY: help install demo test test-browser test-all nightly lint format bench bench-identity chaos fuzz attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -24,10 +24,13 @@ demo: $(STAMP) ## play a small shop's story; exit 0 only if all of it arrived
 test: $(STAMP) ## the tests, on a real Kafka and a real PostgreSQL that it starts and stops itself
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
+test-browser: $(STAMP) ## web push and tracking in the machine's Chromium (Debian: chromium, chromium-driver)
+	$(BIN)/pytest -m browser tests/browser
+
 nightly: $(STAMP) ## identity on 20 000 generated histories each instead of 500; takes hours
 	$(BIN)/pytest --hypothesis-profile nightly -rP tests/contracts/test_oracle.py tests/contracts/test_identity_properties.py
 
-test-all: $(STAMP) ## what `make test` runs, and the tests that take minutes (a feed of 1 GB, imports of 350 000 rows, eSputnik away for a minute)
+test-all: $(STAMP) ## what `make test` and `make test-browser` run, and the tests that take minutes (a feed of 1 GB, imports of 350 000 rows, eSputnik away for a minute)
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m ""
 
 lint: $(STAMP) ## ruff and mypy --strict

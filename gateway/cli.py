@@ -20,6 +20,7 @@ from gateway.jobs.commands import import_file, jobs
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
 from gateway.setup.commands import setup
+from gateway.setup.push_commands import webpush
 
 ConfigFile = Annotated[
     Path | None,
@@ -38,6 +39,7 @@ cli.add_typer(key, name="key")
 cli.add_typer(dead, name="dead")
 cli.add_typer(feed, name="feed")
 cli.add_typer(setup, name="setup")
+setup.command()(webpush)
 cli.command()(jobs)
 cli.command("import")(import_file)
 cli.command()(product_keys)

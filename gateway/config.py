@@ -316,6 +316,8 @@ class Site(Section):
     tracker_url: HttpUrl = "https://tracker.yespo.io/api/v2"
     api_url: HttpUrl = "https://yespo.io/api"
     api_key: SecretStr = SecretStr("")
+    push_worker_url: ExactUrl = "https://push-notifications.yespo.io/service-worker.js"
+    """eSputnik's web push worker, for another's worker to import (Yespo-CDP/yespo-opencart)."""
     ingest_rate: float | None = Field(None, gt=0)
     """Events a second that one process takes of this site before it answers 429; without it, any number."""
     rate: float = Field(200, gt=0)

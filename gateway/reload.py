@@ -21,6 +21,7 @@ OF_A_SITE = frozenset(
         "strict",
         "blocked_ids",
         "api_key",
+        "push_worker_url",
         "ingest_rate",
         "rate",
         "link_age_days",

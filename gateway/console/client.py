@@ -9,6 +9,15 @@ import orjson
 from gateway.errors import GatewayError
 
 
+class Refusal(GatewayError):
+    """The gateway's no."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        """`problem` is what it answered."""
+        super().__init__(problem["detail"])
+        self.problem = problem
+
+
 class ConsoleClient:
     """Asks the gateway at `url` with the operator's key; an async context manager.
 
@@ -61,5 +70,5 @@ class ConsoleClient:
         except orjson.JSONDecodeError:
             raise GatewayError(f"{self._url} answered {answer.status} without JSON") from None
         if answer.status >= 400:
-            raise GatewayError(content.get("detail", f"the gateway answered {answer.status}"))
+            raise Refusal({"detail": f"the gateway answered {answer.status}"} | content)
         return content

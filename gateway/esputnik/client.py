@@ -53,6 +53,16 @@ class AccountInfo:
     org_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class PushScript:
+    """What web push needs on a shop's site; empty where eSputnik has none."""
+
+    script: str
+    """HTML for the pages' head."""
+    worker: str
+    """The service worker's JavaScript."""
+
+
 class EsputnikClient:
     """Asks eSputnik on behalf of one site; an async context manager.
 
@@ -163,6 +173,30 @@ class EsputnikClient:
         headers = {**self._authorization, "Accept": "text/plain"}
         answer = await self._ask("GET", self._api / "v1" / "site" / "script", headers, None, API_BODY_BYTES)
         return answer.body.decode("utf-8", "replace")
+
+    async def add_push_domain(self, origin: str, folder: str, name: str, scope: str) -> None:
+        """Register a web site for web push (`POST /v1/site/webpush/domain`).
+
+        `origin` has its scheme, `folder` starts and ends with a slash, `name` is the worker's file in it
+        (Yespo-CDP/yespo-shopify). Raises Refused with "Domain is already registered" in `said` where it is.
+        """
+        call = {
+            "domain": origin,
+            "serviceWorkerName": name,
+            "serviceWorkerPath": folder,
+            "serviceWorkerScope": scope,
+        }
+        url = self._api / "v1" / "site" / "webpush" / "domain"
+        await self._ask("POST", url, self._authorization, orjson.dumps(call))
+
+    async def push_script(self, origin: str) -> PushScript:
+        """Return what web push needs on a registered site (`GET /v1/site/webpush/script`)."""
+        url = self._api / "v1" / "site" / "webpush" / "script" % {"domain": origin}
+        answer = await self._ask("GET", url, self._authorization, None, API_BODY_BYTES)
+        script, worker = answer.field("script"), answer.field("serviceWorker")
+        return PushScript(
+            script if isinstance(script, str) else "", worker if isinstance(worker, str) else ""
+        )
 
     async def account_info(self) -> AccountInfo:
         """Return whose key it is (`GET /v1/account/info`); raises KeyRefused for a wrong or disabled one."""

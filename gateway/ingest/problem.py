@@ -1,6 +1,7 @@
 """What a whole request is refused with: RFC 9457 problem details, one shape on every route."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -40,6 +41,8 @@ _TITLES = {
     "setup_refused": "It cannot be set up as things stand",
     "bad_patch": "The patch cannot be applied",
     "unreadable": "The record cannot be read",
+    "other_worker": "The shop has another service worker",
+    "shop_not_seen": "The shop cannot be looked at",
 }
 
 
@@ -56,14 +59,16 @@ class Problem(Exception):
         detail: str,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Finding] = (),
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`errors` are what was found in the body of a call, each with its place."""
+        """`errors` are what was found in the body of a call, each with its place; `more` is added to it."""
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = headers or {}
         self.errors = errors
+        self.more = more
 
     def response(self) -> web.Response:
         """Return the problem as an HTTP answer."""
@@ -77,6 +82,7 @@ class Problem(Exception):
         }
         if self.errors:
             content["errors"] = self.errors
+        content |= self.more
         return web.Response(
             body=orjson.dumps(content),
             status=self.status,

@@ -5,7 +5,8 @@ from typing import Any
 from gateway.console.openapi import asking, ordering
 from gateway.ingest.openapi import PROBLEM
 from gateway.setup.pages import TRACKING_PATH
-from gateway.setup.routes import STATUS_PATH, TrackingOrder
+from gateway.setup.routes import STATUS_PATH, TrackingOrder, WebPushOrder
+from gateway.setup.webpush import WORKER_PAGE
 
 _SITE = {"name": "site", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 _PAGE_ANSWERS = {
@@ -17,15 +18,19 @@ _PAGE_ANSWERS = {
 
 def setup_paths() -> dict[str, Any]:
     """Return the path items of what pages load, which needs no key."""
-    return {TRACKING_PATH: {"parameters": [_SITE], "get": _page("The tracking script of a site")}}
+    pages = {TRACKING_PATH: "The tracking script of a site", WORKER_PAGE: "The web push worker of a site"}
+    return {path: {"parameters": [_SITE], "get": _page(summary)} for path, summary in pages.items()}
 
 
 def setup_operator_paths() -> dict[str, Any]:
     """Return the path items of the operator's routes."""
-    summary = "Register a site's domain at eSputnik and fetch its script"
+    orders = {
+        "tracking": ordering("Register a site's domain at eSputnik and fetch its script", TrackingOrder),
+        "webpush": ordering("The same for web push, unless another's worker is in the way", WebPushOrder),
+    }
     return {
         STATUS_PATH: {"parameters": [_SITE], "get": asking("What of a site is set up, and what is missing")},
-        f"{STATUS_PATH}/tracking": {"parameters": [_SITE], "post": ordering(summary, TrackingOrder)},
+        **{f"{STATUS_PATH}/{thing}": {"parameters": [_SITE], "post": one} for thing, one in orders.items()},
     }
 
 

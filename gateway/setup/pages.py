@@ -1,4 +1,4 @@
-"""What a shop's pages load: `/sites/{site}/tracking.js`. No key: a page shows it to everybody."""
+"""What a shop's pages load: the tracking script and the worker. No key: a page shows them to everybody."""
 
 import asyncio
 import hashlib
@@ -17,6 +17,7 @@ from gateway.setup.script import javascript_of
 from gateway.setup.shelf import Shelf
 from gateway.setup.table import Kept, Thing
 from gateway.setup.tracking import renew, tracking_of
+from gateway.setup.webpush import WORKER_PAGE, web_push_of
 from gateway.store import Store
 
 TRACKING_PATH = "/sites/{site}/tracking.js"
@@ -49,7 +50,11 @@ class Pages:
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route."""
-        return [(method, TRACKING_PATH, self.get_tracking) for method in (hdrs.METH_GET, hdrs.METH_HEAD)]
+        return [
+            (method, path, handler)
+            for path, handler in ((TRACKING_PATH, self.get_tracking), (WORKER_PAGE, self.get_worker))
+            for method in (hdrs.METH_GET, hdrs.METH_HEAD)
+        ]
 
     async def get_tracking(self, request: web.Request) -> web.StreamResponse:
         """Return the tracking script of a site as JavaScript."""
@@ -63,6 +68,16 @@ class Pages:
             )
         self._note_age(site, kept)
         return file_answer(request, source, {hdrs.CACHE_CONTROL: _CACHED})
+
+    async def get_worker(self, request: web.Request) -> web.StreamResponse:
+        """Return a site's web push worker, with the header that lets it have its scope wherever it stands."""
+        site = request.match_info["site"]
+        kept = await self._shelf.newest(site, Thing.WEBPUSH) if site in self._clients else None
+        if kept is None:
+            raise Problem(404, "not_found", "no site of this name has web push set up")
+        found = web_push_of(kept)
+        headers = {hdrs.CACHE_CONTROL: "no-cache", "Service-Worker-Allowed": found.scope}
+        return file_answer(request, found.worker, headers)
 
     def _note_age(self, site: str, kept: Kept) -> None:
         if self._clock.now_ms() - tracking_of(kept).fetched_at < REFRESH_MS:

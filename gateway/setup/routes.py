@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from gateway.clock import Clock
 from gateway.config import Config, Site
@@ -21,6 +21,8 @@ from gateway.setup.shelf import Shelf
 from gateway.setup.status import missing, status_of
 from gateway.setup.table import Thing
 from gateway.setup.tracking import set_up, tracking_of
+from gateway.setup.webpush import WORKER_PAGE, Wish, is_merged, notes, set_up_web_push, web_push_of
+from gateway.setup.worker import DEFAULT_PATH, FILE_CHARACTERS, checked_path, checked_scope
 from gateway.store import Store
 
 STATUS_PATH = "/v1/sites/{site}/setup"
@@ -52,6 +54,31 @@ class TrackingOrder(BaseModel):
     """eSputnik's siteId of a domain that was registered elsewhere."""
 
 
+class WebPushOrder(BaseModel):
+    """Which domain is to have web push, and where its worker is to stand."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    domain: Annotated[str, Field(max_length=1000), AfterValidator(_domain)]
+    worker_path: Annotated[str, Field(max_length=200), AfterValidator(checked_path)] = DEFAULT_PATH
+    scope: Annotated[str, Field(max_length=200), AfterValidator(checked_scope)] = "/"
+    file: str | None = Field(None, max_length=FILE_CHARACTERS)
+    """What stands in the file that the worker is to be written to."""
+    look: bool = True
+    """Whether the gateway looks at the shop for another's worker; without it the operator has."""
+
+    @field_validator("domain")
+    @classmethod
+    def _runs_workers(cls, domain: str) -> str:
+        if domain.strip().startswith("http://") and not domain_of(domain).host.startswith("localhost"):
+            raise ValueError("begin it with https://, for browsers run workers over https alone")
+        return domain
+
+    def wish(self) -> Wish:
+        """Return what is to be set up."""
+        return Wish(domain_of(self.domain), self.worker_path, self.scope, self.file, self.look)
+
+
 class Setup:
     """The handlers, with the parts they need."""
 
@@ -80,6 +107,7 @@ class Setup:
         return [
             (hdrs.METH_GET, STATUS_PATH, self.get_status),
             (hdrs.METH_POST, f"{STATUS_PATH}/tracking", self.post_tracking),
+            (hdrs.METH_POST, f"{STATUS_PATH}/webpush", self.post_web_push),
         ]
 
     async def get_status(self, request: web.Request) -> web.Response:
@@ -87,8 +115,10 @@ class Setup:
         site, store = self._site(request), await self._open()
         kept = await table.newest(store, site.id, Thing.TRACKING)
         tracking = tracking_of(kept) if kept else None
+        kept = await table.newest(store, site.id, Thing.WEBPUSH)
+        web_push = web_push_of(kept) if kept else None
         last = await last_events(store, site.id)
-        return json_of(status_of(site, tracking, last, self._clock.now_ms()))
+        return json_of(status_of(site, tracking, web_push, last, self._clock.now_ms()))
 
     async def post_tracking(self, request: web.Request) -> web.Response:
         """Register a domain at eSputnik, keep its siteId and script, and say what its pages need."""
@@ -109,9 +139,39 @@ class Setup:
             }
         )
 
+    async def post_web_push(self, request: web.Request) -> web.Response:
+        """Register a domain for web push, keep its script and worker, and say what its pages need.
+
+        Where another's worker is in the way nothing is changed, and the problem has `advice`.
+        """
+        site = self._site(request)
+        order = await order_of(request, WebPushOrder)
+        store, client, now_ms = await self._open(), self._clients[site.id], self._clock.now_ms()
+        found, workers = await set_up_web_push(store, client, site, order.wish(), now_ms)
+        self._shelf.forget(site.id, Thing.WEBPUSH)
+        return json_of(
+            {
+                "site": site.id,
+                "domain": found.domain,
+                "snippet": found.script,
+                "worker": {
+                    "address": found.origin + found.path,
+                    "path": found.path,
+                    "scope": found.scope,
+                    "text": found.worker,
+                    "served_at": self._public(request) + WORKER_PAGE.format(site=site.id),
+                    "is_merged": is_merged(found, workers),
+                },
+                "notes": list(notes(found, workers)),
+            }
+        )
+
     def _link(self, request: web.Request, site: Site) -> str:
-        public = self._public_url or f"{request.scheme}://{request.host}"
-        return f'<script async src="{public}{TRACKING_PATH.format(site=site.id)}"></script>'
+        address = self._public(request) + TRACKING_PATH.format(site=site.id)
+        return f'<script async src="{address}"></script>'
+
+    def _public(self, request: web.Request) -> str:
+        return self._public_url or f"{request.scheme}://{request.host}"
 
     def _site(self, request: web.Request) -> Site:
         site = self._sites.get(request.match_info["site"])

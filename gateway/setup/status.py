@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from gateway.config import Site
 from gateway.console.answers import time_of
 from gateway.setup.tracking import Tracking
+from gateway.setup.webpush import WebPush
+from gateway.setup.worker import needs_header
 
 
 class Missing(NamedTuple):
@@ -23,13 +25,17 @@ def sent_as(site: Site) -> str:
 
 
 def status_of(
-    site: Site, tracking: Tracking | None, last_events: Mapping[str, int], now_ms: int
+    site: Site,
+    tracking: Tracking | None,
+    web_push: WebPush | None,
+    last_events: Mapping[str, int],
+    now_ms: int,
 ) -> dict[str, Any]:
     """Return what `GET /v1/sites/{site}/setup` answers; `last_events` are types with times in ms."""
     return {
         "site": site.id,
         "tracking": _tracking(site, tracking) if tracking else None,
-        "webpush": None,
+        "webpush": _web_push(web_push) if web_push else None,
         "missing": [one._asdict() for one in missing(site, tracking)],
         "last_events": [
             {"type": kind, "delivered_at": time_of(at), "age_seconds": max(0, now_ms - at) // 1000}
@@ -45,6 +51,16 @@ def _tracking(site: Site, tracking: Tracking) -> dict[str, Any]:
         "sent_as": sent_as(site),
         "site_ids_agree": None if tracking.site_id is None else tracking.site_id == sent_as(site),
         "script_fetched_at": time_of(tracking.fetched_at) if tracking.html else None,
+    }
+
+
+def _web_push(web_push: WebPush) -> dict[str, Any]:
+    return {
+        "domain": web_push.domain,
+        "worker": web_push.origin + web_push.path,
+        "scope": web_push.scope,
+        "needs_header": needs_header(web_push.path, web_push.scope),
+        "fetched_at": time_of(web_push.fetched_at),
     }
 
 

@@ -95,9 +95,9 @@ def test_every_threat_has_a_test_beside_it():
     assert [row for row in threats if not re.search(r"`test_\w+` *\|$", row)] == []
 
 
-CLIENTS = {"esputnik/client.py", "console/client.py", "jobs/client.py", "feed/source.py"}
-"""What opens connections: to the configured eSputnik, from the command line to a gateway, to feeds that
-the operator names. Beside them the stand-in eSputnik does, which is for development alone."""
+CLIENTS = {"esputnik/client.py", "console/client.py", "jobs/client.py", "feed/source.py", "setup/shop.py"}
+"""What opens connections: to the configured eSputnik, from the command line to a gateway, to feeds
+and shops that the operator names. Beside them the stand-in eSputnik does, which is for development alone."""
 
 
 def test_nothing_but_the_clients_opens_http_connections():
