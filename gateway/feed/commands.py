@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -13,18 +14,21 @@ import typer
 from gateway.clock import SystemClock
 from gateway.config import Config, SiteFeed, load
 from gateway.config import Site as SiteSettings
-from gateway.errors import ConfigError
+from gateway.console.commands import Url, gateway_of
+from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
+from gateway.feed.ids import FeedIds, hold, seen_of
 from gateway.feed.push import Outcome, Push, in_words
 from gateway.feed.pushed import PRODUCTS, Pushed
 from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
 from gateway.feed.showing import changes, page, pushed, terminal
 from gateway.feed.source import opened
+from gateway.product_keys.reading import Source as Tracked
 
 feed = typer.Typer(no_args_is_help=True, help="A shop's product feed.")
 
@@ -56,13 +60,17 @@ def check_command(
     seen: Annotated[Path | None, typer.Option(help="Ids that tracking sent, one a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a web page there, too.")] = None,
+    url: Url = "",
 ) -> None:
     """Say what is wrong with a feed, in one language or several; nothing is changed.
+
+    With --site, and a gateway that runs and has an operator's key, the feed's ids are held against those that
+    tracking, orders and products calls named.
 
     Exit status: 0 nothing is wrong, 1 warnings, 2 errors, 3 a feed cannot be read.
     """
     gc.set_threshold(COLLECT_EVERY)
-    report = asyncio.run(_check(places or _links(config, site), seen))
+    report = asyncio.run(_check(places or _links(config, site), seen, _asking(config, site, url)))
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
     if as_json:
@@ -180,13 +188,41 @@ async def _fix(place: str, target: Path, settings: Settings) -> Report:
         return write_fixed(source, target, settings)
 
 
-async def _check(places: list[str], seen: Path | None) -> Report:
+Seen = Mapping[str, list[str]]
+
+
+async def _check(places: list[str], file: Path | None, ask: Callable[[], Awaitable[Seen]]) -> Report:
+    seen = await ask()
+    tracked = chain(_lines(file), seen.get(Tracked.TRACKING, ()))
+    ids = FeedIds()
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(opened(place)) for place in places]
-        if seen is None:
-            return check(sources)
-        with seen.open(encoding="utf-8") as file:
-            return check(sources, filter(None, map(str.strip, file)))
+        report = check(sources, tracked, look=ids.look if seen else None)
+    if seen:
+        hold(report, ids, seen)
+    return report
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    if file is not None:
+        with file.open(encoding="utf-8") as lines:
+            yield from filter(None, map(str.strip, lines))
+
+
+def _asking(config: Path | None, site: str, url: str) -> Callable[[], Awaitable[Seen]]:
+    """Return what asks the running gateway for the ids that it has seen of the site, none without a site."""
+
+    async def ask() -> Seen:
+        if not site:
+            return {}
+        try:
+            async with gateway_of(load(config), url) as gateway:
+                return seen_of(await gateway.get("/v1/product-keys", site=site, keys="true"))
+        except GatewayError as problem:
+            typer.echo(f"ids are not compared with what was tracked: {problem}", err=True)
+            return {}
+
+    return ask
 
 
 def _links(config: Path | None, site: str) -> list[str]:

@@ -52,6 +52,10 @@ def terminal(report: Report) -> Iterator[str]:
         yield f"{head}{group.says} → {group.rule.do}"
         for example in group.examples[:_SHOWN]:
             yield f"{'':20}{_example(example, many)}"
+    for source, standing in report.ids.items():
+        if standing.compared:
+            known = standing.compared - len(standing.unknown)
+            yield f"ids of {source}: {known} of {standing.compared} that are comparable are known elsewhere"
     yield ""
     yield summary(report)
 

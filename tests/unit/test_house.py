@@ -20,7 +20,7 @@ ROOMS = {
     "jobs": {"store", "esputnik", "ingest", "validation", "console"},
     "relay": {"esputnik", "ingest"},
     "console": {"store", "stream", "ingest", "identity", "jobs", "product_keys"},
-    "feed": {"esputnik", "ingest", "store"},
+    "feed": {"esputnik", "ingest", "store", "console", "product_keys"},
     "setup": {"store", "esputnik", "ingest", "console"},
     "product_keys": {"store"},
     "store": set(),
