@@ -22,6 +22,7 @@ ROOMS = {
     "console": {"store", "stream", "ingest", "identity", "jobs", "product_keys"},
     "feed": {"esputnik", "ingest", "store", "console", "product_keys"},
     "setup": {"store", "esputnik", "ingest", "console"},
+    "doctor": {"esputnik", "feed", "product_keys", "setup", "console"},
     "product_keys": {"store"},
     "store": set(),
     "esputnik": set(),
