@@ -223,7 +223,8 @@ class Gateway:
             config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
         )
         clients = await self._open_clients()
-        self._relay = Relay(config, self._relays(clients), room)
+        relays = {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
+        self._relay = Relay(config, relays, room)
         self._jobs = Jobs(config, self._shared_store)
         self._setup = Setup(config, self._shared_store, clients, self._clock)
         self._watch(self._setup.pages.refresh())
@@ -250,9 +251,6 @@ class Gateway:
             client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
             clients[site.id] = await self._closing.enter_async_context(client)
         return clients
-
-    def _relays(self, clients: Mapping[str, EsputnikClient]) -> dict[str, SiteRelay]:
-        return {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen

@@ -61,7 +61,7 @@ class Problem(Exception):
         errors: Sequence[Finding] = (),
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`errors` are what was found in the body of a call, each with its place; `more` is added to it."""
+        """`errors`: what was found in the body of a call, each with its place; `more`: further members."""
         super().__init__(detail)
         self.status = status
         self.code = code

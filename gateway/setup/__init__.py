@@ -2,6 +2,7 @@
 
     domain.py    a shop's domain as a person types it (pure)
     script.py    the JavaScript in eSputnik's HTML (pure)
+    place.py     where a worker may stand, and for which pages (pure)
     worker.py    what a shop's service workers are, and how they go together (pure)
     refusals.py  what eSputnik's no means, and what to do (pure)
     shop.py      looks at a shop

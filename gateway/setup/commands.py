@@ -88,6 +88,8 @@ def _show(answer: dict[str, Any]) -> None:
     for thing in ("tracking", "webpush"):
         for name, value in (answer[thing] or {}).items():
             typer.echo(f"  {thing} {name}: {value}")
+    if answer["webpush"] is None:
+        typer.echo(f"  webpush: gateway setup webpush --site {answer['site']} --domain DOMAIN sets it up")
     _tell_missing(answer["missing"])
     if answer["last_events"]:
         table = Table("last delivered", "at", "ago")

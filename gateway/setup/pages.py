@@ -63,9 +63,8 @@ class Pages:
         html = tracking_of(kept).html if kept else None
         source = javascript_of(html) if html else None
         if kept is None or source is None:
-            raise Problem(
-                404, "not_found", "no site of this name has its tracking set up (gateway setup tracking)"
-            )
+            detail = "no site of this name has its tracking set up (gateway setup tracking)"
+            raise Problem(404, "not_found", detail)
         self._note_age(site, kept)
         return file_answer(request, source, {hdrs.CACHE_CONTROL: _CACHED})
 

@@ -7,9 +7,10 @@ import typer
 
 from gateway.console.client import ConsoleClient, Refusal
 from gateway.console.commands import ConfigFile, Url, run
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, GatewayError
 from gateway.setup.commands import DomainName, Site, path_of
-from gateway.setup.worker import DEFAULT_PATH, FILE_CHARACTERS
+from gateway.setup.place import DEFAULT_PATH
+from gateway.setup.worker import FILE_CHARACTERS
 
 
 def webpush(
@@ -63,6 +64,13 @@ def _present(file: Path) -> str:
     return text
 
 
+def _write(file: Path, worker: str) -> None:
+    try:
+        file.write_text(worker, encoding="utf-8")
+    except OSError as problem:
+        raise GatewayError(f"--write {file}: {problem.strerror}; all else is done, so try it again") from None
+
+
 def _advise(problem: dict[str, Any]) -> None:
     advice = problem["advice"]
     typer.echo(f"{problem['detail']}.", err=True)
@@ -80,7 +88,7 @@ def _tell(answer: dict[str, Any], file: Path | None) -> None:
     typer.echo(f"{answer['domain']} is registered for web push at eSputnik.\n")
     typer.echo(f"Paste this before </head> of every page:\n\n{answer['snippet'].strip()}\n")
     if file is not None and not worker["is_merged"]:
-        file.write_text(worker["text"], encoding="utf-8")
+        _write(file, worker["text"])
         typer.echo(f"The worker is written to {file}; {worker['address']} must answer with it.")
     elif not worker["is_merged"]:
         typer.echo(

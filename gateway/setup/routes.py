@@ -17,12 +17,13 @@ from gateway.last_events import last_events
 from gateway.setup import table
 from gateway.setup.domain import domain_of
 from gateway.setup.pages import TRACKING_PATH, Pages
+from gateway.setup.place import DEFAULT_PATH, checked_path, checked_scope
 from gateway.setup.shelf import Shelf
 from gateway.setup.status import missing, status_of
 from gateway.setup.table import Thing
 from gateway.setup.tracking import set_up, tracking_of
 from gateway.setup.webpush import WORKER_PAGE, Wish, is_merged, notes, set_up_web_push, web_push_of
-from gateway.setup.worker import DEFAULT_PATH, FILE_CHARACTERS, checked_path, checked_scope
+from gateway.setup.worker import FILE_CHARACTERS
 from gateway.store import Store
 
 STATUS_PATH = "/v1/sites/{site}/setup"

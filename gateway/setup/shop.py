@@ -8,7 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from gateway.setup.worker import FILE_CHARACTERS, Registration, Seen, candidates, folder, registrations
+from gateway.setup.place import candidates, folder
+from gateway.setup.worker import FILE_CHARACTERS, Registration, Seen, registrations
 
 _SECONDS = 5.0
 """How long the shop may be silent."""
@@ -69,7 +70,7 @@ async def _visiting() -> AsyncIterator[ClientSession]:
             ) as session,
         ):
             yield session
-    except (ClientError, TimeoutError, OSError) as problem:
+    except (ClientError, TimeoutError, OSError, ValueError) as problem:  # the last: no address to be led to
         raise NotSeen(
             f"the shop does not answer ({type(problem).__name__}): see that the gateway's host can open it"
         ) from None

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from gateway.config import Site
 from gateway.console.answers import time_of
+from gateway.setup.place import needs_header
 from gateway.setup.tracking import Tracking
 from gateway.setup.webpush import WebPush
-from gateway.setup.worker import needs_header
 
 
 class Missing(NamedTuple):

@@ -34,8 +34,9 @@ class Tracking(NamedTuple):
 
 
 def tracking_of(kept: Kept) -> Tracking:
-    """Return what a row holds."""
-    return Tracking(kept.domain, **kept.content)
+    """Return what a row holds; a newer version may have put more into it."""
+    content = kept.content
+    return Tracking(kept.domain, content["site_id"], content["html"], content["fetched_at"])
 
 
 async def set_up(

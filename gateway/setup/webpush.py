@@ -3,6 +3,7 @@
 Where another's worker is in the way nothing is changed, here or there; how the two go together is told.
 """
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,18 +13,17 @@ from gateway.esputnik.errors import EsputnikError, Refused, Repeated
 from gateway.ingest.problem import Problem
 from gateway.setup import table
 from gateway.setup.domain import Domain
+from gateway.setup.place import folder, needs_header
 from gateway.setup.refusals import CODE, is_there, problem_of
 from gateway.setup.shop import NotSeen, look
 from gateway.setup.table import Kept, Thing
 from gateway.setup.worker import (
     Seen,
     Worker,
-    folder,
     import_line,
     imported,
     in_the_way,
     merging,
-    needs_header,
     reason,
     registrations,
     worker_in,
@@ -63,8 +63,8 @@ class WebPush(NamedTuple):
 
 
 def web_push_of(kept: Kept) -> WebPush:
-    """Return what a row holds."""
-    return WebPush(kept.domain, **kept.content)
+    """Return what a row holds; a newer version may have put more into it."""
+    return WebPush(kept.domain, *(kept.content[name] for name in WebPush._fields[1:]))
 
 
 async def set_up_web_push(
@@ -103,17 +103,19 @@ async def _look(wish: Wish) -> list[Seen]:
     try:
         return await look(wish.domain.origin, wish.path)
     except NotSeen as problem:
-        raise Problem(409, "shop_not_seen", str(problem)) from None
+        detail = f"{problem}; or look for another's worker yourself, and say look: false (--no-look)"
+        raise Problem(409, "shop_not_seen", detail) from None
 
 
 def advice(site: str, wish: Wish, blocking: Sequence[Worker], address: str) -> dict[str, Any]:
     """Return how the workers that are in the way take in eSputnik's, which is at `address`, and what then."""
     first = blocking[0]
-    order = f"--site {site} --domain {wish.domain.host} --worker-path {first.path} --scope {first.scope}"
+    scope = [] if first.scope == "/" else ["--scope", first.scope]
+    of = ["--site", site, "--domain", wish.domain.host, "--worker-path", first.path, *scope]
     return {
         "line": import_line(address),
         "workers": [merging(one, address)._asdict() for one in blocking],
-        "then": f"gateway setup webpush {order.removesuffix(' --scope /')}",
+        "then": shlex.join(["gateway", "setup", "webpush", *of]),
     }
 
 

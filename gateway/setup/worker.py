@@ -7,10 +7,9 @@ first one's subscribers hear nothing more. So another's worker stays, and import
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-DEFAULT_PATH = "/sw-yespo.js"
-"""Where the worker stands unless somebody says otherwise, as in Yespo-CDP/yespo-opencart."""
+from gateway.setup.place import folder
 
 _PROVIDERS = (
     ("OneSignal", "onesignal"),
@@ -29,23 +28,6 @@ _PROVIDERS = (
 """A provider's name, and what its worker mentions or is called."""
 _UNKNOWN = "the shop's own, or a provider's that is not known here"
 
-_NAMES = (
-    "sw-yespo.js",
-    "sw-esputnik.js",
-    "push-yespo-sw.js",
-    "sw.js",
-    "service-worker.js",
-    "serviceworker.js",
-    "ngsw-worker.js",
-    "OneSignalSDKWorker.js",
-    "OneSignalSDKUpdaterWorker.js",
-    "firebase-messaging-sw.js",
-    "sp-push-worker-fb.js",
-    "sp-push-worker.js",
-    "push-worker.js",
-    "webpushr-sw.js",
-)
-_NESTED = ("/push/onesignal/OneSignalSDKWorker.js",)
 FILE_CHARACTERS = 256 * 1024
 """How much of a worker's file is looked at."""
 _MERGED_CHARACTERS = 20_000
@@ -68,7 +50,6 @@ _REGISTER = re.compile(
     r"serviceWorker\s*\.\s*register\s*\(\s*(['\"`])([^'\"`]{1,500})\1(?:\s*,\s*\{([^}]{0,500})\})?"
 )
 _SCOPE = re.compile(r"\bscope['\"]?\s*:\s*(['\"`])([^'\"`]{1,500})\1")
-_PATH_CHARACTERS = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 class Registration(NamedTuple):
@@ -122,74 +103,25 @@ class Merging(NamedTuple):
     steps: list[str]
 
 
-def checked_path(path: str) -> str:
-    """Return a worker's path; raises ValueError with what to do where it cannot be one."""
-    _refuse_no_path(path)
-    if path.endswith("/"):
-        raise ValueError(f"is a folder: name the file in it, such as {path}sw-yespo.js")
-    if not path.endswith(".js"):
-        raise ValueError(
-            f"must end in .js, such as {DEFAULT_PATH}: browsers take a worker as JavaScript only"
-        )
-    return path
-
-
-def checked_scope(scope: str) -> str:
-    """Return a scope; raises ValueError with what to do where it cannot be one."""
-    _refuse_no_path(scope)
-    if not scope.endswith("/"):
-        raise ValueError(f"must end in /, as in {scope}/: without it, it takes in every path that begins so")
-    return scope
-
-
-def _refuse_no_path(path: str) -> None:
-    if "://" in path or path.startswith("//"):
-        raise ValueError(
-            "is a whole address: give its path alone, for a worker must come from the shop's host"
-        )
-    if "\\" in path:
-        raise ValueError("holds a backslash: write / between folders")
-    if not path.startswith("/"):
-        raise ValueError(f"must start with /, as in /{path}: it is told from the shop's root")
-    if "?" in path or "#" in path:
-        raise ValueError("has a query or a fragment: end it with the file's name")
-    if {".", ".."} & set(path.split("/")):
-        raise ValueError(
-            "holds . or .. as a folder and may lead out of the shop's root: write it out in full"
-        )
-    if not _PATH_CHARACTERS.fullmatch(path) or "//" in path:
-        raise ValueError("may hold letters, digits, . _ ~ - and single slashes only: rename the file")
-
-
-def folder(path: str) -> str:
-    """Return the folder of a file, which is a worker's scope where nobody says otherwise."""
-    return path.rpartition("/")[0] + "/"
-
-
-def needs_header(path: str, scope: str) -> bool:
-    """Return whether browsers want Service-Worker-Allowed with the worker: its scope is above its folder."""
-    return not scope.startswith(folder(path))
-
-
-def candidates(path: str) -> list[str]:
-    """Return the paths where workers of eSputnik's or of others may stand: at the root, and beside `path`."""
-    beside = [base + name for base in ("/", folder(path)) for name in _NAMES]
-    return list(dict.fromkeys([path, *beside, *_NESTED]))
-
-
 def registrations(page: str, address: str) -> list[Registration]:
     """Return the workers of its own host that the web page at `address` registers in plain words."""
     found = []
     for call in _REGISTER.finditer(page):
-        worker = urlsplit(urljoin(address, call[2]))
-        if worker.netloc != urlsplit(address).netloc:
+        worker = _joined(address, call[2])
+        if worker is None or worker.netloc != urlsplit(address).netloc:
             continue
-        scope = _SCOPE.search(call[3] or "")
-        scope_path = urlsplit(urljoin(address, scope[2])).path if scope else folder(worker.path)
-        found.append(
-            Registration(f"{worker.path}?{worker.query}" if worker.query else worker.path, scope_path)
-        )
+        option = _SCOPE.search(call[3] or "")
+        scope = _joined(address, option[2]) if option else None
+        path = f"{worker.path}?{worker.query}" if worker.query else worker.path
+        found.append(Registration(path, scope.path if scope else folder(worker.path)))
     return found
+
+
+def _joined(address: str, link: str) -> SplitResult | None:
+    try:
+        return urlsplit(urljoin(address, link))
+    except ValueError:
+        return None
 
 
 def worker_in(seen: Seen, ours: Collection[str]) -> Worker | None:

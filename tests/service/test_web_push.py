@@ -148,6 +148,15 @@ async def test_with_anothers_worker_nothing_is_changed_and_the_merged_file_is_to
     assert shop.kept() == 0
 
 
+async def test_of_an_endless_worker_only_the_beginning_is_read_and_the_file_imported(shop: Pushing):
+    shop.front.files["/sw.js"] = File("show();" * 2**20)
+    _, problem = await shop.set_up()
+    assert problem["advice"]["workers"][0]["merged"].splitlines() == [
+        "importScripts('https://push-notifications.yespo.io/service-worker.js');",
+        "importScripts('/sw.own.js');",
+    ]
+
+
 async def test_once_the_files_are_merged_the_advised_command_sets_up_that_worker(shop: Pushing):
     shop.front.files["/OneSignalSDKWorker.js"] = File(ONESIGNAL)
     _, problem = await shop.set_up()
@@ -229,6 +238,7 @@ async def test_a_bad_order_is_refused_in_one_sentence(shop: Pushing, order: dict
     [
         ({"/": File("", PAGE, 301, "https://www.shop.example/")}, "leads to www.shop.example"),
         ({"/": File("", PAGE, 302, "/")}, "redirects again and again"),
+        ({"/": File("", PAGE, 302, "http://[")}, "does not answer (ValueError)"),
         ({"/": File("", PAGE, 403)}, "answers 403 for /,"),
         ({"/sw.js": File("", PAGE, 503)}, "answers 503 for /sw.js,"),
     ],

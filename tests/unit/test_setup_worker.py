@@ -4,17 +4,14 @@ import time
 
 import pytest
 
-from gateway.setup.shop import FILE_CHARACTERS
+from gateway.setup.place import candidates, checked_path, checked_scope, needs_header
 from gateway.setup.worker import (
+    FILE_CHARACTERS,
     Registration,
     Seen,
     Worker,
-    candidates,
-    checked_path,
-    checked_scope,
     in_the_way,
     merging,
-    needs_header,
     registrations,
     worker_in,
     worker_of,
@@ -172,6 +169,7 @@ def test_a_page_tells_which_workers_it_registers_and_for_which_scope():
             .register("push/worker.js", { updateViaCache: 'none', scope: "/push/" });
         navigator.serviceWorker.register('https://elsewhere.example/sw.js');
         navigator.serviceWorker.register(name);
+        navigator.serviceWorker.register('http://[');
     </script>"""
     assert registrations(page, "https://shop.example/ua/") == [
         Registration("/sw.js?v=3", "/"),
