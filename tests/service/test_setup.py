@@ -179,6 +179,7 @@ async def test_a_site_id_outlives_a_script_that_was_not_there_yet(shop: Connecte
     await shop.faults({"path": "/api/v1/site/script", "status": 404, "times": 1})
     status, answer = await shop.ask("POST", TRACKING, {"domain": "shop.example"})
     assert (status, answer["code"]) == (409, "setup_refused")
+    shop.clock.ahead += 120
     assert (await shop.page())[2] == served
     answer = await shop.set_up()
     assert f"/scripts/{answer['site_id']}.js" in (await shop.page())[2]
