@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
@@ -92,11 +93,11 @@ async def connected(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[E
 
 async def registered(front: Storefront, sandbox: Sandbox) -> str:
     """Register the shop's domain at eSputnik as its account does; return its siteId."""
-    async with front._http.post(
-        f"{sandbox.url}/api/v1/site/domains",
-        json={"domain": front.domain},
-        headers={"Authorization": "Bearer sandbox-key"},
-    ) as answer:
+    url, headers = f"{sandbox.url}/api/v1/site/domains", {"Authorization": "Bearer sandbox-key"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(url, json={"domain": front.domain}) as answer,
+    ):
         site_id: str = (await answer.json())["siteId"]
         return site_id
 
