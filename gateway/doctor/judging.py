@@ -31,7 +31,8 @@ def configuration(config: Config, site: Site) -> Finding:
     if not site.api_key.get_secret_value():
         do = "make an API key in eSputnik's account and write it there"
         return broken("configuration", f"sites.{site.id}.api_key is missing", do)
-    return ok("configuration", f"{len(config.sites)} sites, stream {config.stream.kind}")
+    others = f", one of {len(config.sites)} sites" if len(config.sites) > 1 else ""
+    return ok("configuration", f"is read: {site.id}{others}, stream {config.stream.kind}")
 
 
 def key(outcome: AccountInfo | EsputnikError, api_url: str) -> Finding:

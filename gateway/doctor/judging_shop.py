@@ -44,12 +44,18 @@ def worker(site: str, domain: str, seen: Seen, ours: Collection[str]) -> Finding
         return broken("worker", f"{place} is answered with {seen.status}", do)
     found = worker_in(seen, ours)
     if found is None:
-        kind = seen.content_type.partition(";")[0] or "nothing"
-        said = f"{place} is answered with {kind}, and browsers take a worker as JavaScript alone"
+        said = f"{place} is answered with {_kind(seen)}, and browsers take a worker as JavaScript alone"
         return broken("worker", said, do)
     if not found.takes_ours:
         return broken("worker", f"{place} does not import eSputnik's worker: {found.provider}", do)
     return ok("worker", f"{place} imports eSputnik's")
+
+
+def _kind(seen: Seen) -> str:
+    """Return what stands in the place of a worker."""
+    text = seen.text.strip()
+    kind = "a web page" if text.startswith("<") else "something else" if text else "nothing"
+    return f"{kind} ({seen.content_type.partition(';')[0]})"
 
 
 def feed(report: Mapping[str, Any], feeds: Feeds, site: str) -> list[Finding]:
