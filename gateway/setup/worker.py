@@ -173,7 +173,7 @@ def _without_comments(text: str) -> str:
 
 
 def in_the_way(workers: Iterable[Worker], path: str, scope: str) -> list[Worker]:
-    """Return the workers that one at `path` with `scope` would replace, with what others need of them."""
+    """Return the workers that one at `path` with `scope` would replace, with more in them than eSputnik's."""
     workers = list(workers)
     is_merged = any(one.path == path and one.is_merged for one in workers)
     return [one for one in workers if _is_in_the_way(one, path, scope, is_merged)]
