@@ -48,7 +48,9 @@ from gateway.jobs.routes import Jobs
 from gateway.last_events import LastEvents
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
 from gateway.product_keys.watching import KeyWatch
+from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
+from gateway.relay.recommendations import Recommendations
 from gateway.relay.routes import Relay
 from gateway.relay.site import SiteRelay
 from gateway.reload import changes
@@ -66,6 +68,8 @@ EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+_PART_FOR_LINKS = 0.25
+"""Of the time for recommendations, what a look-up of links may take before it goes on without them."""
 _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
 
@@ -107,6 +111,7 @@ class Gateway:
         self._api: ApiRoutes | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
+        self._recommendations: Recommendations | None = None
         self._setup: Setup | None = None
         self._console: Console | None = None
 
@@ -223,16 +228,16 @@ class Gateway:
             config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
         )
         clients = await self._open_clients()
-        relays = {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
-        self._relay = Relay(config, relays, room)
+        self._relay = Relay(config, self._ways_to_esputnik(clients), room)
+        self._recommendations = await self._open_recommendations()
         self._jobs = Jobs(config, self._shared_store)
         self._setup = Setup(config, self._shared_store, clients, self._clock)
         self._watch(self._setup.pages.refresh())
-        others = [*others, *self._api.routes(), *self._jobs.routes(), *self._relay.routes()]
-        others += self._setup.pages.routes()
+        for part in (self._api, self._jobs, self._relay, self._recommendations, self._setup.pages):
+            others = [*others, *part.routes()]
         contract = together(api_paths(), relay_paths(), job_paths(), setup_paths())
         if self._console:
-            others += self._console.guarding(self._setup.routes())
+            others = [*others, *self._console.guarding(self._setup.routes())]
             contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
             config, Catalogue(), events, self._readiness, self._clock, room, others, contract
@@ -243,14 +248,24 @@ class Gateway:
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
 
+    async def _open_recommendations(self) -> Recommendations:
+        """Return them with connections of their own: a page's traffic holds up nothing else."""
+        seconds = self._config.relay.recommendations_seconds * _PART_FOR_LINKS
+        links = Links(self._shared_store, seconds, self._clock)
+        ways = self._ways_to_esputnik(await self._open_clients())
+        return Recommendations(self._config, ways, links, self._clock)
+
     async def _open_clients(self) -> dict[str, EsputnikClient]:
-        """Return the sites' clients for what somebody waits for; the relay tells them of new keys."""
+        """Return the sites' clients for what somebody waits for; who passes on tells them of new keys."""
         settings, ca_file = self._config.relay, self._config.delivery.ca_file
         clients = {}
         for site in self._config.sites:
             client = esputnik_client(site, settings.timeout_seconds, settings.connections, ca_file)
             clients[site.id] = await self._closing.enter_async_context(client)
         return clients
+
+    def _ways_to_esputnik(self, clients: Mapping[str, EsputnikClient]) -> dict[str, SiteRelay]:
+        return {site: SiteRelay(site, client, self._clock) for site, client in clients.items()}
 
     async def _start_metrics(self) -> None:
         listen = self._config.listen
@@ -280,8 +295,16 @@ class Gateway:
         """
         places = changes(self._config, wanted)
         self._config = wanted
-        parts = (self._routes, self._api, self._relay, self._jobs, self._setup, self._console, self._erasure)
-        for part in parts:
+        for part in (
+            self._routes,
+            self._api,
+            self._relay,
+            self._recommendations,
+            self._jobs,
+            self._setup,
+            self._console,
+            self._erasure,
+        ):
             if part is not None:
                 part.change(wanted)
         for site in wanted.sites:
@@ -307,6 +330,8 @@ class Gateway:
             await self._clock.sleep(self._config.listen.drain_seconds)
         if self._server is not None:
             await self._server.stop()
+        if self._recommendations is not None:
+            await self._recommendations.stop()
         if self._stitching is not None:
             self._stitching.stop()
         await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers.values()))

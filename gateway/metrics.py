@@ -36,6 +36,9 @@ SPOOL_RECORDS = Gauge("gateway_spool_records", "Records on this machine's disk, 
 
 # relay
 RELAYED = Counter("gateway_relayed", "Calls passed on to eSputnik", ["site", "outcome"])
+RECOMMENDATIONS = Counter(
+    "gateway_recommendations", "Answers to shops' pages that ask what to recommend", ["site", "outcome"]
+)
 
 # identity
 STITCH_SECONDS = Histogram("gateway_stitch_seconds", "Stitching one batch of records", buckets=_FAST)

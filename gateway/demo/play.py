@@ -87,6 +87,7 @@ def _config(sandbox_url: str, parts: dict[str, Any]) -> Config:
     site = {
         "id": SITE,
         "keys": [KEY],
+        "sources": {"StatusCart": "backend"},
         "tracker_url": f"{sandbox_url}/api/v2",
         "api_url": f"{sandbox_url}/api",
         "api_key": "sandbox-key",

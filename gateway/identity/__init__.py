@@ -18,6 +18,7 @@
     thinning    sightings that no link needs any more go
 
     people      look-up: what is known of a cookie, a customer, an email or a phone
+    present     who is on a cookie now, and on which cookie a customer
     changes     merge, unmerge, forget
     erasures    whom operators have erased, for the other stages
 

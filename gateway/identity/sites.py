@@ -101,11 +101,16 @@ async def read_state(transaction: Transaction, site: str) -> SiteState:
     """Return the state of the site, which is made known where it was not."""
     await transaction.execute(_KNOWN, site, os.urandom(_SALT_BYTES))
     ((epoch, salt),) = await transaction.fetch(_SITE, site)
+    merged = await read_merged(transaction, site)
+    tombstones = await transaction.fetch(_TOMBSTONES, site)
+    return SiteState(epoch, bytes(salt), merged, {row[0]: row[1] for row in tombstones})
+
+
+async def read_merged(transaction: Transaction, site: str) -> dict[str, str]:
+    """Return each merged customer of the site with the one he is now, both as names of owners."""
     merges = await transaction.fetch(_MERGES, site)
     edges = {CUSTOMER + customer: CUSTOMER + into for customer, into in merges}
-    tombstones = await transaction.fetch(_TOMBSTONES, site)
-    merged = {name: _root(name, edges) for name in edges}
-    return SiteState(epoch, bytes(salt), merged, {row[0]: row[1] for row in tombstones})
+    return {name: _root(name, edges) for name in edges}
 
 
 async def change_state(transaction: Transaction, site: str) -> SiteState:

@@ -49,10 +49,9 @@ class Desk:
 
     def __init__(self, site: Site, catalogue: Catalogue, now: float) -> None:
         self._catalogue = catalogue
+        self._has_told_of_carts = False
         self.change(site, now)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
-        self._untold = {_CART}
-        """Types of which something is still to be said to who sends them."""
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
         self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)
         self._warned = metrics.Bound(metrics.EVENTS_WARNED, site.id)
@@ -69,6 +68,9 @@ class Desk:
             self._catalogue, site.names, site.country, site.strict, site.blocked_ids, ahead_ms
         )
         self._of_the_browser = {type_ for type_, side in site.sources.items() if side == "browser"}
+        is_known = self._has_told_of_carts or site.sources.get(_CART) == "backend"
+        self._untold = set() if is_known else {_CART}
+        """Types of which something is still to be said to whoever sends them."""
 
     def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
         """Return one result per event, in order; accepted ones say where they will be durable.
@@ -101,7 +103,7 @@ class Desk:
             else:
                 records.append(record)
                 if record.type in self._untold:
-                    result["warnings"] = verdict.warnings = self._told_of_carts(verdict)
+                    result["warnings"] = verdict.warnings = self._tell_of_carts(verdict)
             self._count_warnings(verdict.type, verdict.warnings)
             results.append(result)
         return Judged(results, records)
@@ -147,7 +149,8 @@ class Desk:
             "warnings": warnings,
         }
 
-    def _told_of_carts(self, verdict: Accepted) -> list[Finding]:
+    def _tell_of_carts(self, verdict: Accepted) -> list[Finding]:
+        self._has_told_of_carts = True
         self._untold.clear()
         _log.warning("cart_from_backend", site=self.site.id, reason=_CART_OF_A_BACKEND.message)
         return [*verdict.warnings, _CART_OF_A_BACKEND]

@@ -33,7 +33,6 @@ PASSES = (
     Pass("GET", "v1/groups"),
     Pass("GET", "v1/group/{id}/contacts"),
     Pass("GET", "v1/importstatus/{id}"),
-    Pass("GET", "v2/contacts/recoms/{id}"),
     Pass("GET", "v2/contacts/activity"),
     Pass("POST", "v1/auth/contact/token"),
     Pass("POST", "v1/site/domains"),
@@ -48,7 +47,6 @@ PASSES = (
     Pass("POST", "v1/message/{id}/send"),
     Pass("POST", "v1/message/{id}/smartsend"),
 )
-_NO_CACHE = "no-cache"
 
 
 class Relay:
@@ -82,8 +80,7 @@ class Relay:
             hold = Hold(self._room)
             try:
                 body = await read_bytes(request, self._limits, self._body_seconds, hold)
-                wants_fresh = _NO_CACHE in request.headers.get("Cache-Control", "")
-                keep = self._keep_seconds if call.is_kept and not wants_fresh else 0
+                keep = self._keep_seconds if call.is_kept and not wants_fresh(request) else 0
                 answer = await site.answer(_question(request, body), keep)
             finally:
                 hold.release()
@@ -92,9 +89,19 @@ class Relay:
         return pass_on
 
 
+def wants_fresh(request: web.Request) -> bool:
+    """Tell whether the client wants eSputnik asked anew."""
+    return "no-cache" in request.headers.get("Cache-Control", "")
+
+
+def api_path(request: web.Request) -> str:
+    """Return the path as it came but for prefix and last slash."""
+    return request.rel_url.raw_path.removeprefix("/api").strip("/")
+
+
 def _question(request: web.Request, body: bytes) -> Question:
-    """Return what was asked, with its path and query as they came but for prefix and last slash."""
-    path = request.rel_url.raw_path.removeprefix("/api").strip("/")
+    """Return what was asked, with its query as it came."""
+    path = api_path(request)
     query = request.rel_url.raw_query_string
     accept = request.headers.get("Accept", "application/json")
     return Question(request.method, f"{path}?{query}" if query else path, body, accept)

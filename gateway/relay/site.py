@@ -1,6 +1,5 @@
 """One site's way to eSputnik for what is passed through: a deadline, a circuit and a cache."""
 
-from collections import OrderedDict
 from math import ceil
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from gateway.esputnik.client import EsputnikClient, Passed
 from gateway.esputnik.errors import Unavailable
 from gateway.ingest.problem import Problem
 from gateway.metrics import RELAYED, Bound
+from gateway.relay.kept import Kept
 
 FAILURES = 5
 """Failures in a row that open the circuit."""
@@ -39,35 +39,26 @@ class SiteRelay:
         self._client = client
         self._clock = clock
         self._circuit = Circuit(FAILURES, _PROBE_SECONDS)
-        self._cache: OrderedDict[Question, tuple[float, Passed]] = OrderedDict()
+        self._kept: Kept[Question, Passed] = Kept(_REMEMBERED, clock)
         self._counted = Bound(RELAYED, site)
 
     def use_key(self, api_key: str) -> None:
         """Ask with this key from now on; what was answered to another is not kept."""
         self._client.use_key(api_key)
-        self._cache.clear()
+        self._kept.clear()
 
     async def answer(self, question: Question, keep_seconds: float = 0) -> Passed:
         """Return eSputnik's answer, or one to the same question of at most `keep_seconds` ago.
 
         Raises Problem 503 where eSputnik does not answer, or has not for a while.
         """
-        kept = self._kept(question, keep_seconds)
+        kept = self._kept.get(question, keep_seconds)
         if kept is not None:
             self._counted["kept",].inc()
             return kept
         answer = await self._ask(question)
         if keep_seconds and answer.status == 200:
-            self._cache[question] = self._clock.monotonic(), answer
-            if len(self._cache) > _REMEMBERED:
-                self._cache.popitem(last=False)
-        return answer
-
-    def _kept(self, question: Question, seconds: float) -> Passed | None:
-        answered_at, answer = self._cache.get(question, (0.0, None))
-        if answer is None or self._clock.monotonic() - answered_at > seconds:
-            self._cache.pop(question, None)
-            return None
+            self._kept.put(question, answer)
         return answer
 
     async def _ask(self, question: Question) -> Passed:

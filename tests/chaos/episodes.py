@@ -29,17 +29,22 @@ _UNDECIDED = 2000
 """The newest requests are looked at again: they may have been taken since."""
 
 
-async def run(mode: str, episodes: int, seconds: float, seed: int) -> Verdict:
-    """Play episodes until there were that many or the time is over; return what the books say."""
+async def run(
+    mode: str, episodes: int, seconds: float, seed: int, batch: int = 1, apart: float = 0.5
+) -> Verdict:
+    """Play episodes until there were that many or the time is over; return what the books say.
+
+    `batch` events go in one post; faults are `apart` seconds apart, on average.
+    """
     print(f"chaos: {mode}, seed {seed}", flush=True)
     shuffle = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="gateway-chaos-") as folder:
         async with WORLDS[mode](Path(folder)) as world:
-            poster = Poster(world.url, seed, DEADLINE, _PAUSE)
+            poster = Poster(world.url, seed, DEADLINE, _PAUSE, batch)
             posting = asyncio.create_task(poster.run())
             arrivals = Arrivals(world.sandbox.url)
             watching = asyncio.create_task(arrivals.watch())
-            hits = await _hit(world, shuffle, episodes, time.monotonic() + seconds)
+            hits = await _hit(world, shuffle, episodes, time.monotonic() + seconds, apart)
             poster.stop()
             await posting
             verdict = await _settled(world, poster, arrivals)
@@ -48,10 +53,12 @@ async def run(mode: str, episodes: int, seconds: float, seed: int) -> Verdict:
     return verdict
 
 
-async def _hit(world: World, shuffle: random.Random, episodes: int, until: float) -> Counter[str]:
+async def _hit(
+    world: World, shuffle: random.Random, episodes: int, until: float, apart: float
+) -> Counter[str]:
     hits = Counter[str]()
     while hits.total() < episodes and time.monotonic() < until:
-        await asyncio.sleep(shuffle.uniform(0.1, 1))
+        await asyncio.sleep(shuffle.uniform(0.1, 2 * apart))
         names = shuffle.sample(sorted(world.faults), k=min(len(world.faults), shuffle.choice([1, 1, 2])))
         await asyncio.gather(*(world.faults[name](shuffle) for name in names))
         hits.update(names)
@@ -73,8 +80,8 @@ class Arrivals:
                 await self.look(http)
                 await asyncio.sleep(1)
 
-    async def look(self, http: aiohttp.ClientSession) -> list[tuple[str, str]]:
-        """Return id and place of everything taken so far, in the order of arrival."""
+    async def look(self, http: aiohttp.ClientSession) -> None:
+        """Take in what has arrived since, and what became of the newest before that."""
         query = {"path": "/api/v2", "after": str(max(0, self._last - _UNDECIDED))}
         async with http.get(self._url, params=query) as answer:
             requests = (await answer.json(content_type=None))["requests"]
@@ -82,19 +89,26 @@ class Arrivals:
             self._last = max(self._last, request["number"])
             if request["taken"]:
                 self._taken[request["number"]] = request["headers"]["X-Request-Id"], place(request["body"])
+
+    def taken(self) -> list[tuple[str, str]]:
+        """Return id and place of everything taken so far, in the order of arrival."""
         return [self._taken[number] for number in sorted(self._taken)]
 
 
 async def _settled(world: World, poster: Poster, arrivals: Arrivals) -> Verdict:
-    """Return the verdict once nothing is missing any more, or it is clear that something stays lost."""
-    deadline = time.monotonic() + _HEAL_SECONDS
+    """Return the verdict once nothing is missing, or nothing has come for so long that it stays lost."""
+    arrived, deadline = 0, 0.0
     async with aiohttp.ClientSession() as http:
         await http.post(f"{world.sandbox.url}/_sandbox/faults", json=[])
         while True:
-            verdict = audit(poster.books, await arrivals.look(http))
+            await arrivals.look(http)
+            taken = arrivals.taken()
+            if len(taken) > arrived:
+                arrived, deadline = len(taken), time.monotonic() + _HEAL_SECONDS
+            verdict = audit(poster.books, taken)
             if not verdict.lost or time.monotonic() > deadline:
                 return verdict
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1)
 
 
 def main() -> None:
@@ -103,10 +117,13 @@ def main() -> None:
     options.add_argument("--mode", choices=[*WORLDS, "both"], default="both")
     options.add_argument("--episodes", type=int, default=10**6)
     options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--batch", type=int, default=1, help="events in one post")
+    options.add_argument("--apart", type=float, default=0.5, help="seconds between faults, on average")
     options.add_argument("--seed", type=int, default=random.randrange(10**6))
     chosen = options.parse_args()
     modes = list(WORLDS) if chosen.mode == "both" else [chosen.mode]
-    verdicts = [uvloop.run(run(mode, chosen.episodes, chosen.seconds, chosen.seed)) for mode in modes]
+    settings = chosen.episodes, chosen.seconds, chosen.seed, chosen.batch, chosen.apart
+    verdicts = [uvloop.run(run(mode, *settings)) for mode in modes]
     sys.exit(0 if all(verdict.is_clean for verdict in verdicts) else 1)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -19,15 +20,16 @@ PERSONS = 25
 
 
 class Poster:
-    """A few stores that post until they are told to stop."""
+    """A few stores that post until they are told to stop, `batch` events at a time."""
 
-    def __init__(self, url: str, seed: int, deadline: float, pause: float) -> None:
+    def __init__(self, url: str, seed: int, deadline: float, pause: float, batch: int = 1) -> None:
         self.books = Books()
         self.unanswered = 0
         self._url = url
         self._seed = seed
         self._deadline = deadline
         self._pause = pause
+        self._batch = batch
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -42,27 +44,31 @@ class Poster:
         self._stopped.set()
 
     async def _post(self, http: aiohttp.ClientSession, events: Iterator[dict[str, Any]]) -> None:
-        for one in events:
-            if self._stopped.is_set():
-                return
+        while not self._stopped.is_set():
+            batch = list(islice(events, self._batch))
             started = time.monotonic()
             try:
                 async with http.post(
-                    f"{self._url}/v1/events", json=one, headers={"X-Api-Key": KEY}
+                    f"{self._url}/v1/events", json=batch, headers={"X-Api-Key": KEY}
                 ) as answer:
-                    status, body = answer.status, await answer.json()
+                    results = (await answer.json()).get("results")
             except (aiohttp.ClientError, TimeoutError, ValueError):
-                self.unanswered += 1
+                self.unanswered += len(batch)
                 await asyncio.sleep(0.05)
                 continue
             self.books.late += time.monotonic() - started > self._deadline
-            if status == 202:
-                self.books.accepted[body["results"][0]["id"]] = place(one)
-            elif status == 400:
-                self.books.refused.add(place(one))
+            if results is None:
+                self.unanswered += len(batch)
             else:
-                self.unanswered += 1
+                self._write_down(batch, results)
             await asyncio.sleep(self._pause)
+
+    def _write_down(self, batch: list[dict[str, Any]], results: list[dict[str, Any]]) -> None:
+        for one, result in zip(batch, results, strict=True):
+            if result["status"] == "accepted":
+                self.books.accepted[result["id"]] = place(one)
+            else:
+                self.books.refused.add(place(one))
 
 
 def visits(store: int, shuffle: random.Random) -> Iterator[dict[str, Any]]:

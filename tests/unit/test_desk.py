@@ -58,3 +58,8 @@ def test_a_backends_first_cart_is_told_what_it_costs_once_and_every_one_goes_on(
     assert codes(later) == [[]]
     assert len(records + more) == 4
     assert [log["site"] for log in logs if log["event"] == "cart_from_backend"] == ["shop"]
+
+
+def test_a_site_that_says_its_carts_are_the_backends_needs_no_telling():
+    results, records = desk(sources={"StatusCart": "backend"}).judge([cart()], NOW)
+    assert (codes(results), len(records)) == ([[]], 1)

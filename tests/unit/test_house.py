@@ -18,7 +18,7 @@ ROOMS = {
     "identity": {"store"},
     "delivery": {"store", "stream", "esputnik"},
     "jobs": {"store", "esputnik", "ingest", "validation", "console"},
-    "relay": {"esputnik", "ingest"},
+    "relay": {"esputnik", "ingest", "identity", "store"},
     "console": {"store", "stream", "ingest", "identity", "jobs", "product_keys"},
     "feed": {"esputnik", "ingest", "store", "console", "product_keys"},
     "setup": {"store", "esputnik", "ingest", "console"},
