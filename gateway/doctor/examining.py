@@ -84,15 +84,19 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
 
 async def _feed(config: Config, site: Site, told: Told) -> list[Finding]:
     """Check the feeds, and hold the main one's ids against those that the gateway has seen."""
-    seen = seen_of(told.keys)
-    ids = FeedIds()
-    if not site.feed.links:
-        found = [unknown("feed", "none is configured", f"write its address to feed.links of {site.id}")]
-    else:
-        async with AsyncExitStack() as stack:
-            limit = config.feeds.max_bytes
-            links = site.feed.links.values()
-            sources = [await stack.enter_async_context(opened(link, limit)) for link in links]
-            report = await asyncio.to_thread(check, sources, look=ids.look)
-        found = judging_shop.feed(report.json(), config.feeds, site.id)
-    return [*found, judging_shop.ids(ids.standings(seen))]
+    ids, links = FeedIds(), site.feed.links.values()
+    if not links:
+        do = f"write its address to feed.links of {site.id}"
+        return [unknown("feed", "none is configured", do), _ids(ids, told)]
+    async with AsyncExitStack() as stack:
+        limit = config.feeds.max_bytes
+        sources = [await stack.enter_async_context(opened(link, limit)) for link in links]
+        report = await asyncio.to_thread(check, sources, look=ids.look)
+    whole = FeedIds() if report.feeds[0].unreadable else ids
+    return [*judging_shop.feed(report.json(), config.feeds, site.id), _ids(whole, told)]
+
+
+def _ids(ids: FeedIds, told: Told) -> Finding:
+    if told.keys is None:
+        return unknown("product ids", "only the running gateway knows those that were tracked")
+    return judging_shop.ids(ids.standings(seen_of(told.keys)))

@@ -114,7 +114,10 @@ def delivery(text: str | None, site: str) -> list[Finding]:
     if text is None:
         return [unknown("delivery", "the gateway's metrics cannot be read from here")]
     told = _samples(text, site)
-    if told.get(("gateway_site_stopped",)):
+    stopped = told.get(("gateway_site_stopped",))
+    if stopped is None:
+        return [unknown("delivery", "another process delivers for this site: see its metrics")]
+    if stopped:
         do = "repair api_key and send the gateway a SIGHUP; nothing is lost meanwhile"
         return [broken("delivery", "stands still, for eSputnik refuses the key", do)]
     found = [

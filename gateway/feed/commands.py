@@ -135,7 +135,8 @@ def push(
     gc.set_threshold(COLLECT_EVERY)
     settings = load(config)
     told = _site(settings, site).feed
-    feeds = Feeds(_named(places) or told.links, _named(market) or told.markets)
+    markets = {name.lower(): place for name, place in _named(market).items()}
+    feeds = Feeds(_named(places) or told.links, markets or told.markets)
     if not feeds.links or not all([*feeds.links.values(), *feeds.markets.values()]):
         raise ConfigError(["name feeds as LANGUAGE=URL-or-FILE, or a --site that has feed.links"])
     outcomes = asyncio.run(_push(settings, site, feeds, dry_run, remove_many))

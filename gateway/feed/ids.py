@@ -27,7 +27,8 @@ class FeedIds:
 
     def look(self, item: Item) -> None:
         """Take in a product."""
-        self._ids.add(item.id)
+        if item.id:
+            self._ids.add(item.id)
         if group := item.fields.get("item_group_id"):
             self._groups.add(group)
 
@@ -43,7 +44,12 @@ class FeedIds:
 
 
 def hold(report: Report, ids: FeedIds, seen: Mapping[str, Iterable[str]]) -> None:
-    """Add to the report of a check how the main feed's ids stand to those that were seen."""
+    """Add to the report of a check how the main feed's ids stand to those that were seen.
+
+    Nothing is concluded from a feed that could not be read to its end.
+    """
+    if report.feeds[0].unreadable:
+        return
     report.ids = ids.standings(seen)
     feed = report.ids[FEED]
     if feed.is_apart:

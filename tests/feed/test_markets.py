@@ -4,6 +4,7 @@ PM is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md.
 """
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,15 @@ async def test_a_product_that_is_removed_and_comes_back_comes_back_to_its_market
     assert list(await records(shop)) == ["K-1"]
     await shop.push(MAIN, markets=markets)
     assert (await records(shop))["K-4"]["effective"] is True
+
+
+async def test_what_was_pushed_before_there_were_markets_is_not_sent_again(shop: Shop, tmp_path: Path):
+    await shop.push(MAIN)
+    with sqlite3.connect(tmp_path / "pushed.db") as known:
+        known.execute("CREATE TABLE pushed AS SELECT product, digest, optional FROM taken")
+        known.execute("DROP TABLE taken")
+    outcome = await shop.push(MAIN, markets={"pl": feed(polish(1))})
+    assert (outcome.unchanged, shop.markets["pl"].created) == (5, 1)
 
 
 async def test_what_a_market_was_refused_is_told_and_sent_again(shop: Shop):

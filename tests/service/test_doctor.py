@@ -167,6 +167,14 @@ async def test_without_a_gateway_the_rest_is_looked_at_all_the_same(shop: Examin
     assert {states[name] for name in ("domain", "page", "events", "delivery", "dead letters")} == {"unknown"}
 
 
+async def test_a_gateway_that_is_not_ready_says_why(shop: Examined):
+    answer = '{"status": "not ready", "reason": "the last append was not durable in time"}'
+    shop.front.files["/readyz"] = File(answer, "application/json", 503)
+    _, found = await shop.examine(shop.front.url)
+    assert found["gateway"].state == "broken"
+    assert found["gateway"].says.endswith("is not ready: the last append was not durable in time")
+
+
 async def test_without_an_operator_key_one_warning_says_why_less_is_told(shop: Examined):
     shop.file.write_text(shop.file.read_text().replace(f'operator.keys = ["{OPERATOR}"]', ""))
     status, found = await shop.examine()

@@ -39,8 +39,19 @@ async def tracked(shop: Shop, keys: Iterable[str]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def check(tmp_path: Path, url: str, *products: dict[str, str], operator: str = OPERATOR) -> Result:
-    (tmp_path / "feed.xml").write_text(feed(*products))
+async def test_nothing_is_concluded_from_a_feed_that_breaks_off(shop: Shop, tmp_path: Path):
+    await tracked(shop, [f"K-{number}" for number in range(30, 60)])
+    whole = await check(tmp_path, shop.url, *map(product, range(60)))
+    assert whole.exit_code == 0
+    cut = await check(tmp_path, shop.url, *map(product, range(60)), cut=10_000)
+    assert orjson.loads(cut.stdout)["ids"] == {}
+    assert [group["code"] for group in orjson.loads(cut.stdout)["groups"]] == ["unreadable"]
+
+
+async def check(
+    tmp_path: Path, url: str, *products: dict[str, str], operator: str = OPERATOR, cut: int | None = None
+) -> Result:
+    (tmp_path / "feed.xml").write_text(feed(*products)[:cut])
     keys = f'operator.keys = ["{operator}"]\n' if operator else ""
     (tmp_path / "gateway.toml").write_text(f'{keys}sites = [{{id = "shop", keys = ["{KEY}"]}}]\n')
     arguments = ["--site", "shop", "--url", url, "--config", f"{tmp_path}/gateway.toml", "--json"]

@@ -101,6 +101,11 @@ def test_delivery_is_judged_by_the_sites_own_gauges(changes: dict[str, float], s
     assert [found.state for found in judging.delivery(text, "shop")] == states
 
 
+def test_a_process_that_does_not_deliver_says_nothing_of_delivery():
+    (found,) = judging.delivery(GAUGES.format(stopped=0.0, open=0.0, age=0.0), "elsewhere")
+    assert found.state == "unknown"
+
+
 @pytest.mark.parametrize(
     ("text", "script", "state"),
     [
