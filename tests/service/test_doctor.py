@@ -159,6 +159,13 @@ async def test_the_feed_and_the_page_of_another_are_named(shop: Examined):
     assert {name for name, one in found.items() if one.state == "broken"} == {"feed", "page"}
 
 
+async def test_ids_are_not_judged_by_a_feed_that_breaks_off(shop: Examined):
+    others = feed(*(product(number, id=f"V-{number}") for number in range(80)))
+    shop.front.files["/uk.xml"] = File(others[:-600], "application/xml")
+    _, found = await shop.examine()
+    assert (found["feed"].state, found["product ids"].state) == ("broken", "unknown")
+
+
 async def test_without_a_gateway_the_rest_is_looked_at_all_the_same(shop: Examined):
     status, found = await shop.examine(NOWHERE)
     states = {name: one.state for name, one in found.items()}
