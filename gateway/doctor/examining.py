@@ -1,9 +1,9 @@
 """Looks at everything, one after another; what does not answer is itself a finding."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from gateway.app import esputnik_client
@@ -11,7 +11,6 @@ from gateway.config import Config, Site
 from gateway.doctor import judging, judging_shop
 from gateway.doctor.asking import Told, ask
 from gateway.doctor.finding import Finding, unknown, warning
-from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.checking import check
 from gateway.feed.ids import FeedIds, seen_of
@@ -43,17 +42,12 @@ async def _esputnik(config: Config, site: Site) -> list[Finding]:
     seconds, ca_file = config.delivery.timeout_seconds, config.delivery.ca_file
     async with esputnik_client(site, seconds, 2, ca_file) as client:
         account = await _outcome(client.account_info())
-        reached = [await _outcome(one) for one in _reaching(client)]
+        reached = [await _outcome(client.reach_tracker()), await _outcome(client.reach_api())]
     return [
         judging.key(account, site.api_url),
         judging.tracker(reached[0], site.tracker_url),
         judging.clock(reached),
     ]
-
-
-def _reaching(client: EsputnikClient) -> Iterable[Awaitable[Any]]:
-    yield client.reach_tracker()
-    yield client.reach_api()
 
 
 async def _outcome(call: Awaitable[T]) -> T | EsputnikError:

@@ -168,7 +168,7 @@ class Push:
     ) -> Iterator[Sent]:
         products, taken = self._pushed.of(PRODUCTS), self._pushed.of(market)
         for item in read(source):
-            if not taken.is_first(item.id, ""):
+            if item.id and not taken.is_first(item.id, ""):
                 continue
             url = products.url(item.id)
             if reason := lack_in_market(item) or ("not in the main feed" if url is None else None):

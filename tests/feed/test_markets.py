@@ -102,8 +102,10 @@ async def test_a_market_whose_feed_breaks_off_loses_nothing_and_stops_no_other(s
 
 
 async def test_a_product_that_the_main_feed_has_not_is_skipped_and_told(shop: Shop):
-    await shop.push(MAIN, markets={"pl": feed(polish(1), polish(77), polish(2, price="90"))})
-    skipped = {"not in the main feed": 1, "price is no number with a currency": 1}
+    nameless = polish(3, id=None)
+    market = feed(polish(1), polish(77), polish(2, price="90"), nameless, nameless)
+    await shop.push(MAIN, markets={"pl": market})
+    skipped = {"not in the main feed": 1, "price is no number with a currency": 1, "id is missing": 2}
     assert dict(shop.markets["pl"].skipped) == skipped
     assert ("K-77", "skipped", "not in the main feed") in shop.markets["pl"].examples
     assert list(await records(shop)) == ["K-1"]
