@@ -23,6 +23,7 @@ The rooms
     setup       a shop's domain, tracking script and web push at eSputnik
     product_keys  whether tracking, orders and products calls name products alike
     console     what an operator reads and changes, over HTTP and from the command line
+    doctor      what works, what does not, what to do next
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 

@@ -14,6 +14,7 @@ from gateway.config import Config, load
 from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.console.product_keys import product_keys
+from gateway.doctor.commands import doctor
 from gateway.errors import ConfigError, GatewayError
 from gateway.feed.commands import feed
 from gateway.jobs.commands import import_file, jobs
@@ -43,6 +44,7 @@ setup.command()(webpush)
 cli.command()(jobs)
 cli.command("import")(import_file)
 cli.command()(product_keys)
+cli.command()(doctor)
 for people_command in (
     people_commands.who,
     people_commands.merge,
