@@ -24,6 +24,7 @@ The rooms
     product_keys  whether tracking, orders and products calls name products alike
     refused     a masked sample of what ingest refuses
     console     what an operator reads and changes, over HTTP and from the command line
+    doctor      what works, what does not, what to do next
     store       the shared database: SQLite or PostgreSQL
     demo        the story that `gateway demo` plays
 

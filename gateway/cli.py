@@ -15,6 +15,7 @@ from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.console.product_keys import product_keys
 from gateway.console.refused import refused
+from gateway.doctor.commands import doctor
 from gateway.errors import ConfigError, GatewayError
 from gateway.feed.commands import feed
 from gateway.jobs.commands import import_file, jobs
@@ -45,6 +46,7 @@ cli.command()(jobs)
 cli.command("import")(import_file)
 cli.command()(product_keys)
 cli.command()(refused)
+cli.command()(doctor)
 for people_command in (
     people_commands.who,
     people_commands.merge,

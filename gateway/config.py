@@ -47,6 +47,9 @@ HttpUrl = Annotated[ExactUrl, AfterValidator(lambda url: url.rstrip("/"))]
 SiteId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
+MarketId = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,128}$")]
+"""In lower case, as eSputnik's own Shopify app writes it."""
+
 
 def _key(key: SecretStr) -> SecretStr:
     if mistake := mistake_in(key.get_secret_value()):
@@ -286,6 +289,8 @@ class SiteFeed(Section):
 
     links: dict[Language, ExactUrl] = {}
     """Where each language's feed is (`uk = "https://..."`), the main language first."""
+    markets: dict[MarketId, ExactUrl] = {}
+    """Where each market's feed is (`pl = "https://..."`): its prices, stock and addresses."""
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$")
     """ISO 4217 code behind prices that have none."""
     brand: str | None = Field(None, min_length=1, max_length=256)

@@ -39,6 +39,11 @@ class ConsoleClient:
         """Return the answer's JSON."""
         return await self._ask("GET", path, params={name: value for name, value in query.items() if value})
 
+    async def text(self, path: str) -> str | None:
+        """Return what stands there for everybody; None where that is nothing."""
+        status, body = await self._exchange("GET", path)
+        return body.decode("utf-8", "replace") if status == 200 else None
+
     async def patch(self, path: str, patch: bytes, content_type: str) -> Any:
         """Send a patch and return the answer's JSON."""
         return await self._ask("PATCH", path, data=patch, headers={"Content-Type": content_type})
@@ -58,17 +63,20 @@ class ConsoleClient:
             after = answer["next"]
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> Any:
-        try:
-            async with self._session.request(method, self._url + path, **arguments) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise GatewayError(f"no gateway answers at {self._url}: {type(problem).__name__}") from None
-        if answer.status == 404 and b'"not_found"' in body and path.count("/") < 4:
+        status, body = await self._exchange(method, path, **arguments)
+        if status == 404 and b'"not_found"' in body and path.count("/") < 4:
             raise GatewayError(f"the gateway at {self._url} has no operator routes: it has no operator.keys")
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError:
-            raise GatewayError(f"{self._url} answered {answer.status} without JSON") from None
-        if answer.status >= 400:
-            raise Refusal({"detail": f"the gateway answered {answer.status}"} | content)
+            raise GatewayError(f"{self._url} answered {status} without JSON") from None
+        if status >= 400:
+            raise Refusal({"detail": f"the gateway answered {status}"} | content)
         return content
+
+    async def _exchange(self, method: str, path: str, **arguments: Any) -> tuple[int, bytes]:
+        try:
+            async with self._session.request(method, self._url + path, **arguments) as answer:
+                return answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise GatewayError(f"no gateway answers at {self._url}: {type(problem).__name__}") from None

@@ -132,16 +132,20 @@ def _order(site: str, kind: str, reason: str, event_id: str, dry_run: bool) -> d
 
 def run(path: Path | None, url: str, ask: Callable[[ConsoleClient], Awaitable[None]]) -> None:
     """Let `ask` talk to the running gateway, with the operator's key of the configuration."""
-    config = load(path)
-    if not config.operator.keys:
-        raise ConfigError(["operator.keys: none is configured, so the gateway has no operator routes"])
-    key = _operator_key(config)
+    gateway = gateway_of(load(path), url)
 
     async def main() -> None:
-        async with ConsoleClient(url or f"http://{config.listen.host}:{config.listen.port}", key) as client:
+        async with gateway as client:
             await ask(client)
 
     asyncio.run(main())
+
+
+def gateway_of(config: Config, url: str) -> ConsoleClient:
+    """Return a client, not yet open, of the running gateway. Raises ConfigError without an operator's key."""
+    if not config.operator.keys:
+        raise ConfigError(["operator.keys: none is configured, so the gateway has no operator routes"])
+    return ConsoleClient(url or f"http://{config.listen.host}:{config.listen.port}", _operator_key(config))
 
 
 def screen() -> Console:

@@ -39,7 +39,7 @@ def operator_paths() -> dict[str, Any]:
         "/v1/dead/replay": {"post": ordering("Send dead letters again, a batch a request", Order)},
         "/v1/dead/drop": {"post": ordering("Remove dead letters, a batch a request", DropOrder)},
         "/v1/product-keys": {
-            "get": asking("Whether a site names its products alike everywhere", *_queries(("site",)))
+            "get": asking("Whether a site names its products alike everywhere", *_queries(("site", "keys")))
         },
         "/v1/refused": {
             "get": asking("A masked sample of refused events, newest first", *_queries(_REFUSED))

@@ -14,13 +14,18 @@ from gateway.product_keys.table import Rows
 EXAMPLES = 5
 
 
-def told(site: str, rows: Rows) -> dict[str, Any]:
-    """Return how each source's keys stand to those of the others, with a few that no other has."""
-    sources = [{"source": source, **_told(standing)} for source, standing in standings(rows).items()]
-    return {"site": site, "sources": sources}
+def told(site: str, rows: Rows, keys: bool = False) -> dict[str, Any]:
+    """Return how each source's keys stand to those of the others, with a few that no other has.
+
+    With `keys` the samples themselves go along, by source.
+    """
+    sources = [{"source": source, **told_of(standing)} for source, standing in standings(rows).items()]
+    samples = {source.value: [key for _, key in rows[source]] for source in rows} if keys else None
+    return {"site": site, "sources": sources} | ({"keys": samples} if samples is not None else {})
 
 
-def _told(standing: Standing) -> dict[str, Any]:
+def told_of(standing: Standing) -> dict[str, Any]:
+    """Return how one source stands, as JSON has it."""
     return {
         "sampled": standing.sampled,
         "compared": standing.compared,

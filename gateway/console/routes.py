@@ -166,12 +166,15 @@ class Console:
         return json_of(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
 
     async def get_product_keys(self, request: web.Request) -> web.Response:
-        """Return whether a `site` names its products alike everywhere, with examples of what differs."""
+        """Return whether a `site` names its products alike everywhere, with examples of what differs.
+
+        `keys=true` adds the samples that were compared.
+        """
         site = request.query.get("site", "")
         if site not in self._sites:
             raise Problem(404, "not_found", "site: no such site is configured")
         rows = await table.read(self._store, site, self._clock.now_ms() // DAY_MS)
-        return json_of(told(site, rows))
+        return json_of(told(site, rows, request.query.get("keys") == "true"))
 
     async def get_refused(self, request: web.Request) -> web.Response:
         """Return a masked sample of refused events, newest first; `site`, `type`, `code` choose."""

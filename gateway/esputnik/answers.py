@@ -91,15 +91,16 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None
     seconds = number(text)
     if seconds is None:
-        until = _http_date(text)
+        until = http_date(text)
         if until is None:
             return None
-        answered = _http_date(headers.get("Date", ""))
+        answered = http_date(headers.get("Date", ""))
         seconds = until.timestamp() - (answered.timestamp() if answered else now)
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """Return the moment that a header names; None where it is no HTTP date."""
     try:
         return parsedate_to_datetime(text)
     except ValueError:

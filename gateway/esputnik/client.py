@@ -18,7 +18,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from gateway.esputnik.answers import Answer, classify, whole_number
+from gateway.esputnik.answers import Answer, classify, http_date, whole_number
 from gateway.esputnik.errors import EsputnikError, Unavailable
 
 BODY_BYTES = 64 * 1024
@@ -33,6 +33,7 @@ _HEADERS = {
 }
 
 
+_PREFLIGHT = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
 _PASSED_HEADERS = ("Content-Type", "Retry-After", "TotalCount")
 
 
@@ -61,6 +62,15 @@ class PushScript:
     """HTML for the pages' head."""
     worker: str
     """The service worker's JavaScript."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """That something answers."""
+
+    status: int
+    ahead: float | None
+    """Seconds by which our clock is ahead of the answer's Date; None without one."""
 
 
 class EsputnikClient:
@@ -205,6 +215,22 @@ class EsputnikClient:
         return AccountInfo(
             organisation if isinstance(organisation, str) else None, whole_number(answer.field("orgId"))
         )
+
+    async def reach_tracker(self) -> Reached:
+        """Ask the tracker what a browser asks before it posts (OPTIONS), which is no event.
+
+        Raises Unavailable without an answer.
+        """
+        return await self._reach(self._tracker)
+
+    async def reach_api(self) -> Reached:
+        """Do the same with the API; the key stays at home."""
+        return await self._reach(self._api)
+
+    async def _reach(self, url: URL) -> Reached:
+        response, _ = await self._exchange("OPTIONS", url, _PREFLIGHT, None, BODY_BYTES)
+        date = http_date(response.headers.get("Date", ""))
+        return Reached(response.status, time.time() - date.timestamp() if date else None)
 
     async def _ask(
         self,

@@ -79,6 +79,7 @@ class Across:
     def __init__(self, names: Sequence[str]) -> None:
         """`names` are the feeds', in their order."""
         self._names = names
+        self._has_languages = len(names) > 1
         self._db = sqlite3.connect("", isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -97,7 +98,8 @@ class Across:
         """Take a product of that feed."""
         if not item.id:
             return
-        self._rows.append(_row(feed, item))
+        compared = _compared(item) if self._has_languages else _NOT_COMPARED
+        self._rows.append((feed, *_row(item), *compared))
         if len(self._rows) >= _BATCH:
             self._write()
 
@@ -168,26 +170,34 @@ class Across:
             yield Found(main, Finding(code, 0, product, "id", detail))
 
 
-def _row(feed: int, item: Item) -> tuple[Any, ...]:
-    fields = item.fields
-    value = fields.get
-    product = fields["id"]
-    price = money.read(value("price", ""))
-    category = value("google_product_category") or value("product_type", "")
+def _row(item: Item) -> tuple[Any, ...]:
+    value = item.fields.get
+    product = item.id
     parent = value("item_group_id", "")
     return (
-        feed,
         item.line,
         product,
         product.casefold(),
         parent,
         "/".join([value(name, "") for name in _VARIES_BY]).strip("/") if parent else "",
         value("brand", ""),
+    )
+
+
+_NOT_COMPARED = (None,) * 5
+
+
+def _compared(item: Item) -> tuple[Any, ...]:
+    """Return what languages may not differ in besides; a feed of one language saves 3 us for each product."""
+    value = item.fields.get
+    price = money.read(value("price", ""))
+    category = value("google_product_category") or value("product_type", "")
+    return (
         value("availability") in IN_STOCK,
         float(price.amount) if price else value("price", ""),
         price.currency if price else "",
         category.count(">"),
-        _shape(tuple(fields)),
+        _shape(tuple(item.fields)),
     )
 
 

@@ -4,7 +4,7 @@ pieces ─▶ Mender ─▶ Reader ─▶ rules.judge ─▶ Report
                        └────▶ Across ─────────┘
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.errors import FeedUnreadable
 from gateway.feed import money
@@ -21,11 +21,16 @@ _CURRENCIES = 10
 """How many currencies of one feed are told apart."""
 
 
-def check(sources: Sequence[Source], seen: Iterable[str] = (), examples: int = EXAMPLES) -> Report:
+def check(
+    sources: Sequence[Source],
+    seen: Iterable[str] = (),
+    examples: int = EXAMPLES,
+    look: Callable[[Item], None] | None = None,
+) -> Report:
     """Return what is wrong with the feeds, which are language versions of one another, the main one first.
 
-    `seen` are product ids that tracking sent. A feed that cannot be read is told so in the report, and the
-    others are checked all the same.
+    `seen` are product ids that tracking sent; `look` is shown each product of the main feed. A feed that
+    cannot be read is told so in the report, and the others are checked all the same.
     """
     report = Report(examples)
     whole = []
@@ -34,7 +39,7 @@ def check(sources: Sequence[Source], seen: Iterable[str] = (), examples: int = E
             feed = report.feed(source.name)
             _check_frame(source, report)
             try:
-                _check_feed(number, source, feed, across, report)
+                _check_feed(number, source, feed, across, report, None if number else look)
             except FeedUnreadable as problem:
                 feed.unreadable = str(problem)
                 report.add(source.name, Finding("unreadable", problem.line, detail=problem.reason))
@@ -61,7 +66,14 @@ def _check_frame(source: Source, report: Report) -> None:
         report.add(source.name, Finding("compressed", 0))
 
 
-def _check_feed(number: int, source: Source, feed: Feed, across: Across, report: Report) -> None:
+def _check_feed(
+    number: int,
+    source: Source,
+    feed: Feed,
+    across: Across,
+    report: Report,
+    look: Callable[[Item], None] | None,
+) -> None:
     mended: list[Finding] = []
     reader = Reader()
     currencies = set[str]()
@@ -74,6 +86,8 @@ def _check_feed(number: int, source: Source, feed: Feed, across: Across, report:
                 for finding in judge(item):
                     report.add(source.name, finding)
                 across.add(number, item)
+                if look is not None:
+                    look(item)
                 _count(item, feed, currencies)
     except FeedUnreadable as problem:
         for finding in mended:
@@ -99,10 +113,10 @@ def _read(source: Source, reader: Reader, mender: Mender) -> Iterator[list[Item]
 
 
 def _count(item: Item, feed: Feed, currencies: set[str]) -> None:
-    fields = item.fields
-    feed.in_stock += fields.get("availability") in IN_STOCK
-    feed.without_category += not any(fields.get(name) for name in CATEGORIES)
-    price = money.read(fields.get("price", ""))
+    value = item.fields.get
+    feed.in_stock += value("availability") in IN_STOCK
+    feed.without_category += not any(map(value, CATEGORIES))
+    price = money.read(value("price", ""))
     if price is not None:
         feed.price_zero += not price.amount
         if len(currencies) < _CURRENCIES and price.currency in money.CURRENCIES:

@@ -2,10 +2,11 @@
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import orjson
 import typer
@@ -13,18 +14,21 @@ import typer
 from gateway.clock import SystemClock
 from gateway.config import Config, SiteFeed, load
 from gateway.config import Site as SiteSettings
-from gateway.errors import ConfigError
+from gateway.console.commands import Url, gateway_of
+from gateway.errors import ConfigError, GatewayError
 from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
+from gateway.feed.ids import FeedIds, hold, seen_of
 from gateway.feed.push import Outcome, Push, in_words
-from gateway.feed.pushed import Pushed
+from gateway.feed.pushed import PRODUCTS, Pushed
 from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
 from gateway.feed.showing import changes, page, pushed, terminal
 from gateway.feed.source import opened
+from gateway.product_keys.reading import Source as Tracked
 
 feed = typer.Typer(no_args_is_help=True, help="A shop's product feed.")
 
@@ -40,6 +44,14 @@ _PUSH_SECONDS = 60
 """How long eSputnik may take for one batch."""
 
 
+class Feeds(NamedTuple):
+    """Where the feeds of one push are."""
+
+    links: Mapping[str, str]
+    """By language, the main one first."""
+    markets: Mapping[str, str]
+
+
 @feed.command("check")
 def check_command(
     places: Places = None,
@@ -48,13 +60,17 @@ def check_command(
     seen: Annotated[Path | None, typer.Option(help="Ids that tracking sent, one a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a web page there, too.")] = None,
+    url: Url = "",
 ) -> None:
     """Say what is wrong with a feed, in one language or several; nothing is changed.
+
+    With --site, and a gateway that runs and has an operator's key, the feed's ids are held against those that
+    tracking, orders and products calls named.
 
     Exit status: 0 nothing is wrong, 1 warnings, 2 errors, 3 a feed cannot be read.
     """
     gc.set_threshold(COLLECT_EVERY)
-    report = asyncio.run(_check(places or _links(config, site), seen))
+    report = asyncio.run(_check(places or _links(config, site), seen, _asking(config, site, url)))
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
     if as_json:
@@ -102,30 +118,42 @@ def push(
         list[str] | None,
         typer.Argument(metavar="LANGUAGE=URL-or-FILE…", help="The main one first; the site's links else."),
     ] = None,
+    market: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=URL-or-FILE", help="A market's feed, once for each; the site's else."),
+    ] = None,
     config: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     remove_many: Annotated[
         bool, typer.Option("--remove-many", help="Remove more than half of the products, too.")
     ] = False,
 ) -> None:
-    """Send the products that changed since the last push to eSputnik's Products API.
+    """Send the products that changed since the last push to eSputnik's Products API, and markets likewise.
 
     Exit status: 0 all were taken, 1 some were skipped or rejected.
     """
     gc.set_threshold(COLLECT_EVERY)
     settings = load(config)
-    links = dict(place.partition("=")[::2] for place in places or ()) or _site(settings, site).feed.links
-    if not links or not all(links.values()):
+    told = _site(settings, site).feed
+    markets = {name.lower(): place for name, place in _named(market).items()}
+    feeds = Feeds(_named(places) or told.links, markets or told.markets)
+    if not feeds.links or not all([*feeds.links.values(), *feeds.markets.values()]):
         raise ConfigError(["name feeds as LANGUAGE=URL-or-FILE, or a --site that has feed.links"])
-    outcome = asyncio.run(_push(settings, site, links, dry_run, remove_many))
-    for line in pushed(outcome, dry_run):
-        typer.echo(line)
-    raise typer.Exit(1 if outcome.skipped or outcome.rejected or outcome.kept else 0)
+    outcomes = asyncio.run(_push(settings, site, feeds, dry_run, remove_many))
+    for name, outcome in outcomes.items():
+        for line in pushed(outcome, dry_run, name):
+            typer.echo(line)
+    raise typer.Exit(0 if all(outcome.is_whole for outcome in outcomes.values()) else 1)
+
+
+def _named(places: list[str] | None) -> dict[str, str]:
+    return dict(place.partition("=")[::2] for place in places or ())
 
 
 async def _push(
-    config: Config, site_id: str, links: Mapping[str, str], dry_run: bool, remove_many: bool
-) -> Outcome:
+    config: Config, site_id: str, feeds: Feeds, dry_run: bool, remove_many: bool
+) -> dict[str, Outcome]:
+    """Return what was done, of the products themselves first, then by market."""
     site = _site(config, site_id)
     folder = config.feeds.path / site_id
     folder.mkdir(parents=True, exist_ok=True)
@@ -137,14 +165,21 @@ async def _push(
         connections=1,
     )
     async with AsyncExitStack() as stack:
-        feeds = {
-            language: await stack.enter_async_context(opened(place, config.feeds.max_bytes))
-            for language, place in links.items()
-        }
+        links, markets = [
+            {
+                name: await stack.enter_async_context(opened(place, config.feeds.max_bytes))
+                for name, place in places.items()
+            }
+            for places in feeds
+        ]
         known = stack.enter_context(Pushed(folder / "pushed.db"))
         await stack.enter_async_context(client)
         try:
-            return await Push(client, known, SystemClock(), dry_run).run(feeds, remove_many)
+            push = Push(client, known, SystemClock(), dry_run)
+            outcomes = {PRODUCTS: await push.run(links, remove_many)}
+            for market, source in markets.items():
+                outcomes[market] = await push.run_market(market, source, next(iter(links)), remove_many)
+            return outcomes
         except EsputnikError as problem:
             raise in_words(problem) from None
 
@@ -154,13 +189,41 @@ async def _fix(place: str, target: Path, settings: Settings) -> Report:
         return write_fixed(source, target, settings)
 
 
-async def _check(places: list[str], seen: Path | None) -> Report:
+Seen = Mapping[str, list[str]]
+
+
+async def _check(places: list[str], file: Path | None, ask: Callable[[], Awaitable[Seen]]) -> Report:
+    seen = await ask()
+    tracked = chain(_lines(file), seen.get(Tracked.TRACKING, ()))
+    ids = FeedIds()
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(opened(place)) for place in places]
-        if seen is None:
-            return check(sources)
-        with seen.open(encoding="utf-8") as file:
-            return check(sources, filter(None, map(str.strip, file)))
+        report = check(sources, tracked, look=ids.look if seen else None)
+    if seen:
+        hold(report, ids, seen)
+    return report
+
+
+def _lines(file: Path | None) -> Iterator[str]:
+    if file is not None:
+        with file.open(encoding="utf-8") as lines:
+            yield from filter(None, map(str.strip, lines))
+
+
+def _asking(config: Path | None, site: str, url: str) -> Callable[[], Awaitable[Seen]]:
+    """Return what asks the running gateway for the ids that it has seen of the site, none without a site."""
+
+    async def ask() -> Seen:
+        if not site:
+            return {}
+        try:
+            async with gateway_of(load(config), url) as gateway:
+                return seen_of(await gateway.get("/v1/product-keys", site=site, keys="true"))
+        except GatewayError as problem:
+            typer.echo(f"ids are not compared with what was tracked: {problem}", err=True)
+            return {}
+
+    return ask
 
 
 def _links(config: Path | None, site: str) -> list[str]:

@@ -123,4 +123,9 @@ RULES = {
         "is the whole product's in tracking, and its variants' in the feed",
         "send the variant's id in tracking, orders and feed alike",
     ),
+    "ids_apart": Rule(
+        _E,
+        "is mostly none of those in tracking, orders and products calls",
+        "send the variant's id everywhere, or the whole product's everywhere",
+    ),
 }

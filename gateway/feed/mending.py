@@ -25,6 +25,8 @@ _ENTITY = re.compile(
     rb"&(?!(?:amp|lt|gt|quot|apos);)(?:#(\d{1,8}|x[0-9A-Fa-f]{1,6});|([A-Za-z][A-Za-z0-9]{1,30};))?"
 )
 _LESS = re.compile(rb"<(?![A-Za-z_:/!?\x80-\xff])")
+_NO_TAG = re.compile(rb"<(?![A-Za-z_:/\x80-\xff])")
+"""A < that is bare or opens what is verbatim; most pieces of a feed hold neither."""
 _BROKEN = re.compile(_ENTITY.pattern + b"|" + _LESS.pattern)
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _CONTROL = re.compile(b"[" + re.escape(_CONTROLS) + b"]")
@@ -157,17 +159,18 @@ class Mender:
             piece = data[at:end]
             self._line += piece.count(b"\n")
             return (piece or None), end
-        opening = _VERBATIM.search(data, at)
+        strange = _NO_TAG.search(data, at)
+        opening = _VERBATIM.search(data, strange.start()) if strange else None
         if opening:
             end = opening.end()
             self._until = _CLOSING[opening[0]]
         else:
             end = len(data) if last else _safe_end(data, at)
-        return (self._outside(data[at:end]) if end > at else None), end
+        return (self._outside(data[at:end], strange is not None) if end > at else None), end
 
-    def _outside(self, data: bytes) -> bytes:
+    def _outside(self, data: bytes, strange: bool) -> bytes:
         """Return text and tags with the entities that XML knows, and no others."""
-        if not (_ENTITY.search(data) or _LESS.search(data)):
+        if not (_ENTITY.search(data) or (strange and _LESS.search(data))):
             self._line += data.count(b"\n")
             return data
         seen = 0

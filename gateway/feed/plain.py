@@ -9,12 +9,15 @@ expat.
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape, unescape
 from typing import NamedTuple
 
 _FIELD = re.compile(r"<([A-Za-z_][\w.-]*(?::[\w.-]+)?)>([^<]*)</\1>")
 _XML_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_SHORT = 200
+"""Characters of a text that is likely the same in many products: a category's path, a brand."""
 _OFTEN = 20
 """An order of fields met so often gets an expression of its own, which takes as long as 100 products."""
 _ORDERS = 4
@@ -112,7 +115,7 @@ def _mended(fields: dict[str, str]) -> dict[str, str]:
     """Return the fields with entities as what they stand for; in place, for half of a new dictionary."""
     for name, value in fields.items():
         if "&" in value:
-            fields[name] = _unescaped(value).strip()
+            fields[name] = (_short_unescaped if len(value) < _SHORT else _unescaped)(value).strip()
     return fields
 
 
@@ -123,3 +126,6 @@ def _unescaped(text: str) -> str:
         if entity in text:
             text = text.replace(entity, character)
     return text
+
+
+_short_unescaped = lru_cache(maxsize=4096)(_unescaped)

@@ -4,7 +4,7 @@ The contract is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md, in 
 from the key, so there is no siteId.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.feed import money
@@ -21,13 +21,8 @@ _TAGS = ("color", "size", "material", "pattern", "gender", "age_group")
 
 def lack(item: Item) -> str | None:
     """Return why the product cannot be sent, in words; None where it can."""
-    for name in _NEEDED:
-        if not item.fields.get(name):
-            return f"{name} is missing"
-    if len(item.id) > LENGTHS["id"]:
-        return "id is too long"
-    if price_fault(money.read(item.fields["price"])):
-        return "price is no number with a currency"
+    if reason := lack_of(item, _NEEDED):
+        return reason
     for name in ("link", "image_link"):
         if url_fault(item.fields[name]) in ("relative_url", "bad_url"):
             return f"{name} is no web address"
@@ -36,12 +31,24 @@ def lack(item: Item) -> str | None:
     return None
 
 
+def lack_of(item: Item, needed: Iterable[str]) -> str | None:
+    """Return which of the needed fields, a price among them, the product does not have as it must be."""
+    for name in needed:
+        if not item.fields.get(name):
+            return f"{name} is missing"
+    if len(item.id) > LENGTHS["id"]:
+        return "id is too long"
+    if price_fault(money.read(item.fields["price"])):
+        return "price is no number with a currency"
+    return None
+
+
 def product_of(item: Item) -> Product:
     """Return the product without action and updatedDate; the item lacks nothing."""
     fields = item.fields
     price = money.read(fields["price"])
     assert price is not None
-    now, before = _prices(price, money.read(fields.get("sale_price", "")))
+    now, before = prices(price, money.read(fields.get("sale_price", "")))
     product: Product = {
         "productId": item.id,
         "url": fields["link"],
@@ -84,7 +91,7 @@ def optional(product: Product) -> frozenset[str]:
     return frozenset(name for name in (*OPTIONAL, "translations") if name in product)
 
 
-def _prices(price: money.Price, sale: money.Price | None) -> tuple[float, float | None]:
+def prices(price: money.Price, sale: money.Price | None) -> tuple[float, float | None]:
     """Return the price now, and the old one where it is reduced; old must be greater."""
     if sale and sale.currency == price.currency and 0 < sale.amount < price.amount:
         return float(sale.amount), float(price.amount)

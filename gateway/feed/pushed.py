@@ -8,14 +8,22 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+PRODUCTS = ""
+"""Stands for no market: the products themselves."""
+
 _TABLES = """
-    CREATE TABLE IF NOT EXISTS pushed (
-        product text PRIMARY KEY, digest blob NOT NULL, optional text NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS taken (
+        market text, product text, digest blob NOT NULL, optional text NOT NULL,
+        PRIMARY KEY (market, product)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS pushed (product text PRIMARY KEY, digest blob, optional text) WITHOUT ROWID;
+    INSERT OR IGNORE INTO taken SELECT '', product, digest, optional FROM pushed;
+    DROP TABLE pushed;
     CREATE TABLE IF NOT EXISTS moment (last integer NOT NULL);
-    CREATE TEMP TABLE feed (product text PRIMARY KEY) WITHOUT ROWID;
+    CREATE TEMP TABLE feed (market text, product text, url text, PRIMARY KEY (market, product)) WITHOUT ROWID;
     CREATE TEMP TABLE words (
         product text, language text, words blob, PRIMARY KEY (product, language)) WITHOUT ROWID;
 """
+"""`pushed` is what there was before markets."""
 
 
 class Known(NamedTuple):
@@ -50,10 +58,6 @@ class Pushed:
         self._db.execute("INSERT INTO moment VALUES (?)", (moment,))
         return int(moment)
 
-    def is_first(self, product: str) -> bool:
-        """Note that the feed has the product; False where it had it already."""
-        return self._db.execute("INSERT OR IGNORE INTO feed VALUES (?)", (product,)).rowcount == 1
-
     def keep_words(self, product: str, language: str, words: dict[str, Any]) -> None:
         """Keep what another language says of a product."""
         row = (product, language, orjson.dumps(words))
@@ -66,31 +70,63 @@ class Pushed:
         )
         return [{language: orjson.loads(words)} for language, words in found]
 
+    def of(self, market: str = PRODUCTS) -> "Taken":
+        """Return what is known of a market, or of the products themselves."""
+        return Taken(self._db, market)
+
+
+class Taken:
+    """What eSputnik took of one market, and what the market's feed holds."""
+
+    def __init__(self, db: sqlite3.Connection, market: str) -> None:
+        self._db = db
+        self._market = market
+
+    def is_first(self, product: str, url: str) -> bool:
+        """Note that the feed has the product, at that address; False where it had it already."""
+        row = (self._market, product, url)
+        return self._db.execute("INSERT OR IGNORE INTO feed VALUES (?, ?, ?)", row).rowcount == 1
+
+    def url(self, product: str) -> str | None:
+        """Return the product's address in the feed; None where the feed does not have it."""
+        sql = "SELECT url FROM feed WHERE market = ? AND product = ?"
+        row = self._db.execute(sql, (self._market, product)).fetchone()
+        return row[0] if row else None
+
     def known(self, product: str) -> Known | None:
         """Return how the product was sent, if it was."""
-        row = self._db.execute("SELECT digest, optional FROM pushed WHERE product = ?", (product,)).fetchone()
+        sql = "SELECT digest, optional FROM taken WHERE market = ? AND product = ?"
+        row = self._db.execute(sql, (self._market, product)).fetchone()
         return Known(row[0], frozenset(row[1].split())) if row else None
 
     def took(self, products: Iterable[tuple[str, Known]]) -> None:
         """Note what eSputnik took."""
-        rows = [(product, known.digest, " ".join(sorted(known.optional))) for product, known in products]
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR REPLACE INTO pushed VALUES (?, ?, ?)", rows)
-        self._db.execute("COMMIT")
+        rows = [
+            (self._market, product, known.digest, " ".join(sorted(known.optional)))
+            for product, known in products
+        ]
+        self._write("INSERT OR REPLACE INTO taken VALUES (?, ?, ?, ?)", rows)
 
     def removed(self, products: Iterable[str]) -> None:
-        """Note what eSputnik removed."""
+        """Note what eSputnik removed; a product that is gone itself is gone from every market."""
+        rows = [(product, self._market) for product in products]
+        self._write("DELETE FROM taken WHERE product = ? AND ? IN ('', market)", rows)
+
+    def _write(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN")
-        self._db.executemany("DELETE FROM pushed WHERE product = ?", [(product,) for product in products])
+        self._db.executemany(sql, rows)
         self._db.execute("COMMIT")
 
     def gone(self) -> Iterator[str]:
         """Yield what was sent and is not in the feed any more."""
         rows = self._db.execute(
-            "SELECT product FROM pushed WHERE product NOT IN (SELECT product FROM feed) ORDER BY product"
+            "SELECT product FROM taken WHERE market = ?1 "
+            "AND product NOT IN (SELECT product FROM feed WHERE market = ?1) ORDER BY product",
+            (self._market,),
         ).fetchall()
         return (product for (product,) in rows)
 
     def count(self) -> int:
         """Return how many products were sent."""
-        return int(self._db.execute("SELECT count(*) FROM pushed").fetchone()[0])
+        sql = "SELECT count(*) FROM taken WHERE market = ?"
+        return int(self._db.execute(sql, (self._market,)).fetchone()[0])

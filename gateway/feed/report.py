@@ -1,10 +1,12 @@
 """What a check found: counted in groups, worst first, with a few examples of each; bounded in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
 from typing import Any
 
 from gateway.feed.findings import RULES, Finding, Rule, Severity
+from gateway.product_keys.comparing import Standing
 
 EXAMPLES = 20
 """Findings that a group keeps; all are counted."""
@@ -60,6 +62,8 @@ class Report:
         self._feeds: dict[str, Feed] = {}
         self._examples = examples
         self._groups: dict[tuple[str, str], Group] = {}
+        self.ids: Mapping[str, Standing] = {}
+        """How the main feed's ids stand to those of other sources, where these are known."""
 
     @property
     def feeds(self) -> list[Feed]:
@@ -108,6 +112,7 @@ class Report:
             "counts": {severity.name.lower(): self.count(severity) for severity in reversed(Severity)},
             "feeds": [vars(feed) for feed in self.feeds],
             "groups": [_group(group) for group in self.groups],
+            "ids": {str(source): standing._asdict() for source, standing in self.ids.items()},
         }
 
 

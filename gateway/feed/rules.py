@@ -61,8 +61,8 @@ def judge(item: Item) -> list[Finding]:
     found += _prices(item)
     found += _categories(item)
     for name in LINKS:
-        if fields.get(name) and (code := url_fault(fields[name])):
-            found.append(_finding(item, code, name, fields[name]))
+        if (url := fields.get(name)) and (code := url_fault(url)):
+            found.append(_finding(item, code, name, url))
     title = fields.get("title", "")
     if ("<" in title or "&" in title) and _MARKUP.search(title):
         found.append(_finding(item, "markup", "title", title))

@@ -52,6 +52,10 @@ def terminal(report: Report) -> Iterator[str]:
         yield f"{head}{group.says} → {group.rule.do}"
         for example in group.examples[:_SHOWN]:
             yield f"{'':20}{_example(example, many)}"
+    for source, standing in report.ids.items():
+        if standing.compared:
+            known = standing.compared - len(standing.unknown)
+            yield f"ids of {source}: {known} of {standing.compared} that are comparable are known elsewhere"
     yield ""
     yield summary(report)
 
@@ -68,13 +72,16 @@ def changes(report: Report) -> Iterator[str]:
         yield "nothing to mend"
 
 
-def pushed(outcome: Outcome, dry_run: bool) -> Iterator[str]:
-    """Yield what a push did, line by line."""
+def pushed(outcome: Outcome, dry_run: bool, market: str = "") -> Iterator[str]:
+    """Yield what a push did, line by line, of a market or of the products themselves."""
     done = "would be" if dry_run else "were"
     yield (
-        f"{outcome.created} {done} created, {outcome.updated} updated, {outcome.removed} removed; "
+        f"{f'market {market}: ' if market else ''}{outcome.created} {done} created, "
+        f"{outcome.updated} updated, {outcome.removed} {'taken out of stock' if market else 'removed'}; "
         f"{outcome.unchanged} have not changed"
     )
+    if outcome.unreadable:
+        yield f"{'':10}the feed {printable(outcome.unreadable)}"
     if outcome.kept:
         yield f"{outcome.kept} are not in the feed any more; so many are removed only with --remove-many"
     for word, counts in (("skipped", outcome.skipped), ("rejected", outcome.rejected)):

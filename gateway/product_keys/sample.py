@@ -41,6 +41,10 @@ class Lowest:
         self._held.add(key)
         return rank
 
+    def sorted(self) -> list[tuple[int, str]]:
+        """Return the keys with their ranks, the lowest first."""
+        return sorted((-rank, key) for rank, key in self._heap)
+
 
 class Sample:
     """The keys of one site in what this process delivered, begun anew each day so that old keys can go."""

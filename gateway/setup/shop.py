@@ -1,7 +1,8 @@
 """Looks at the shop that an operator names: its home page, and where workers may stand. Reads, no more."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -38,6 +39,25 @@ async def look(origin: str, path: str) -> list[Seen]:
     `path` is where eSputnik's worker is to stand. Redirects are followed for the home page only, and on its
     own host; a worker behind one is none to a browser. Raises NotSeen.
     """
+    async with _visiting() as session:
+        page, address = await _home(session, origin)
+        places = _places(registrations(page, address), candidates(path))
+        return await asyncio.gather(*(_seen(session, origin, place) for place in places))
+
+
+async def visit(origin: str, path: str | None) -> tuple[str, Seen | None]:
+    """Return the shop's home page, and what it answers at the worker's `path`, if one is given.
+
+    Of both it is the beginning, should they be long. Raises NotSeen.
+    """
+    async with _visiting() as session:
+        page, _ = await _home(session, origin)
+        return page, await _seen(session, origin, Registration(path, folder(path))) if path else None
+
+
+@asynccontextmanager
+async def _visiting() -> AsyncIterator[ClientSession]:
+    """Give what asks the shop, with its failures as NotSeen."""
     timeout = ClientTimeout(total=None, sock_connect=_SECONDS, sock_read=_SECONDS)
     try:
         async with (
@@ -49,9 +69,7 @@ async def look(origin: str, path: str) -> list[Seen]:
                 cookie_jar=DummyCookieJar(),
             ) as session,
         ):
-            page, address = await _home(session, origin)
-            places = _places(registrations(page, address), candidates(path))
-            return await asyncio.gather(*(_seen(session, origin, place) for place in places))
+            yield session
     except (ClientError, TimeoutError, OSError, ValueError) as problem:  # the last: no address to be led to
         raise NotSeen(
             f"the shop does not answer ({type(problem).__name__}): see that the gateway's host can open it"

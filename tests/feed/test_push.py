@@ -4,87 +4,19 @@ PM is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import cli
-from gateway.clock import SystemClock
 from gateway.errors import FeedUnreadable
-from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import KeyRefused, Unavailable
 from gateway.feed import push as push_module
-from gateway.feed.push import BYTES, Outcome, Push, _batches
-from gateway.feed.pushed import Pushed
-from gateway.feed.source import Source
-from gateway.sandbox import Sandbox
+from gateway.feed.push import BYTES, Sent, _batches
+from tests.feed.conftest import Shop
 from tests.feed.shop import feed, product
-
-
-class Hurried(SystemClock):
-    """Passes only when somebody waits, and then at once; remembers what it was asked to wait."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def monotonic(self) -> float:
-        return sum(self.slept)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
-class Shop:
-    def __init__(self, tmp_path: Path, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
-        self._folder = tmp_path
-        self.sandbox = sandbox
-        self.http = http
-        self.clock = Hurried()
-
-    async def push(self, *feeds: str, key: str = "sandbox-key", **options: Any) -> Outcome:
-        """Push feeds, in uk, en and de; return what was done."""
-        sources = {}
-        for language, content in zip(("uk", "en", "de"), feeds, strict=False):
-            path = self._folder / f"{language}.xml"
-            path.write_text(content)
-            sources[language] = Source(language, path)
-        client = EsputnikClient(
-            tracker_url=f"{self.sandbox.url}/api/v2",
-            api_url=f"{self.sandbox.url}/api",
-            api_key=key,
-            timeout=10,
-            connections=1,
-        )
-        remove_many = options.pop("remove_many", False)
-        with Pushed(self._folder / "pushed.db") as pushed:
-            async with client:
-                return await Push(client, pushed, self.clock, **options).run(sources, remove_many)
-
-    async def shown(self, what: str) -> list[dict[str, Any]]:
-        async with self.http.get(f"{self.sandbox.url}/_sandbox/{what}") as answer:
-            return (await answer.json())[what.partition("?")[0]]
-
-    async def products(self) -> dict[str, dict[str, Any]]:
-        return {one["productId"]: one for one in await self.shown("products")}
-
-    async def requests(self) -> list[tuple[str, int]]:
-        found = await self.shown("requests?path=*/v1/products")
-        return [(one["method"], len(one["body"]["products"])) for one in found]
-
-    async def faults(self, *orders: Any) -> None:
-        async with self.http.post(f"{self.sandbox.url}/_sandbox/faults", json=orders) as answer:
-            assert answer.status == 200
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    async with Sandbox(product_rate=None) as sandbox, aiohttp.ClientSession() as http:
-        yield Shop(tmp_path, sandbox, http)
 
 
 async def test_products_arrive_as_the_feed_has_them(shop: Shop):
@@ -188,10 +120,10 @@ async def test_a_batch_has_at_most_1000_items_and_they_are_a_second_apart(shop: 
 
 
 def test_a_batch_has_at_most_10_mb():
-    changes = [({"productId": str(number), "description": "x" * 10_000}, None) for number in range(2100)]
+    changes = [Sent({"productId": str(n), "description": "x" * 10_000}, None) for n in range(2100)]
     batches = list(_batches(iter(changes)))
     assert sum(map(len, batches)) == 2100
-    assert all(len(orjson.dumps([one for one, _ in batch])) <= BYTES + 2 for batch in batches)
+    assert all(len(orjson.dumps([one.item for one in batch])) <= BYTES + 2 for batch in batches)
     assert len(list(_batches(iter(changes[:1000])))) == 1
 
 
