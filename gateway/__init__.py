@@ -35,6 +35,12 @@ Between the rooms
     contacts            which customers have a contact at eSputnik
     aftermath, erasure  what a delivered call asks of the gateway itself
 
+Around them
+    cli         one command per mode, and what an operator needs besides
+    config      every setting with its default; reload says which may change while a process runs
+    parts, app, running  which parts a process has, how they are wired, from its start to its end
+    clients, check       a site's client of eSputnik; whether every part is reached
+
 What may be lost, and where
     Nothing that was answered as accepted. Before the answer nothing is promised: a refused event, a request
     answered 503, a connection that breaks before its answer. After it a record ends in one of two ways:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 
-from gateway.app import Part, check, run_until_told, topics_of
+from gateway.check import check
 from gateway.config import Config, load
 from gateway.console import people_commands
 from gateway.console.commands import dead
@@ -21,6 +21,8 @@ from gateway.feed.commands import feed
 from gateway.jobs.commands import import_file, jobs
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
+from gateway.parts import Part, topics_of
+from gateway.running import run_until_told
 from gateway.setup.commands import setup
 from gateway.setup.push_commands import webpush
 
