@@ -54,13 +54,13 @@ class ConsoleClient:
 
     async def batches(self, path: str, **order: Any) -> AsyncIterator[Any]:
         """Post an order batch by batch until there is nothing left; stopped in between, the rest stays."""
-        after = 0
+        place: dict[str, int] = {}
         while True:
-            answer = await self.post(path, **order, after=after)
+            answer = await self.post(path, **order, **place)
             yield answer
             if answer["next"] is None:
                 return
-            after = answer["next"]
+            place = {"after": answer["next"], "until": answer["until"]}
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         status, body = await self._exchange(method, path, **arguments)

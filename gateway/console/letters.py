@@ -23,10 +23,15 @@ _GROUPS = f"""
 """  # noqa: S608 -- no value of anybody's is in it
 _LETTERS = f"""
     SELECT id, event_id, site, type, reason, status, answer, record, first_at, last_at
-    FROM dead_letters {_CHOSEN} AND id > $5 ORDER BY id LIMIT $6
+    FROM dead_letters {_CHOSEN} AND id > $5 AND id <= $6 ORDER BY id LIMIT $7
 """  # noqa: S608
+_NEWEST = "SELECT coalesce(max(id), 0) FROM dead_letters"
 _CHANGE = "UPDATE dead_letters SET record = $2 WHERE event_id = $1"
 _REMOVE = "DELETE FROM dead_letters WHERE event_id IN (SELECT value->>0 FROM rows($1))"
+_REMOVE_UNRENEWED = """
+    DELETE FROM dead_letters
+    WHERE (event_id, last_at) IN (SELECT value->>0, CAST(value->>1 AS bigint) FROM rows($1))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,23 @@ async def groups(store: Store, choice: Choice) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-async def letters(store: Store, choice: Choice, after: int = 0, most: int = MOST) -> list[Letter]:
-    """Return the letters behind the number `after`, in the order they were first kept. Raises Unreachable."""
+async def letters(
+    store: Store, choice: Choice, after: int = 0, most: int = MOST, until: int = LAST
+) -> list[Letter]:
+    """Return the letters behind the number `after` up to `until`, in the order they were first kept.
+
+    Raises Unreachable.
+    """
     async with store.transaction() as transaction:
-        rows = await transaction.fetch(_LETTERS, *_arguments(choice), after, most)
+        rows = await transaction.fetch(_LETTERS, *_arguments(choice), after, until, most)
     return [Letter(*row) for row in rows]
+
+
+async def newest(store: Store) -> int:
+    """Return the number of the letter that was kept last, 0 without any. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        ((number,),) = await transaction.fetch(_NEWEST)
+    return int(number)
 
 
 async def naming(store: Store, site: str, names: Set[str]) -> list[Letter]:
@@ -102,6 +119,14 @@ async def remove(store: Store, gone: Sequence[Letter]) -> None:
     """Remove the letters. Raises Unreachable."""
     async with store.transaction() as transaction:
         await _remove(transaction, gone)
+
+
+async def remove_unrenewed(store: Store, gone: Sequence[Letter]) -> None:
+    """Remove those of the letters that delivery has not kept anew since they were read. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        await transaction.execute(
+            _REMOVE_UNRENEWED, bulk((letter.event_id, letter.last_at) for letter in gone)
+        )
 
 
 async def _remove(transaction: Transaction, gone: Sequence[Letter]) -> None:

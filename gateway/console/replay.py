@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from gateway.console.letters import Letter, remove
+from gateway.console.letters import Letter, remove_unrenewed
 from gateway.event import Record
 from gateway.store import Store
 from gateway.stream import Entry, Stream
@@ -36,9 +36,10 @@ async def replay(letters: Sequence[Letter], store: Store, sites: Mapping[str, St
     for site, entries in waiting.items():
         await sites[site].append(entries)
     sent = [letter for letter, _ in readable]
-    await remove(store, sent)
+    await remove_unrenewed(store, sent)  # one may have failed again already
     return Replayed(sent, unreadable)
 
 
-def _age(letter: tuple[Letter, Record]) -> tuple[int, str]:
-    return letter[1].accepted_at, letter[1].id
+def _age(letter: tuple[Letter, Record]) -> tuple[int, int]:
+    """Return what to sort by; events of one request share a time, and their letters came in its order."""
+    return letter[1].accepted_at, letter[0].id

@@ -44,6 +44,8 @@ class Order(BaseModel):
     event_id: str = ""
     after: int = Field(0, ge=0, le=letters.LAST)
     """Go on behind this letter's number."""
+    until: int | None = Field(None, ge=0, le=letters.LAST)
+    """Go no further than this number, as the first batch told it: what fails again comes behind it."""
     most: int = Field(_BATCH, ge=1, le=letters.MOST)
     dry_run: bool = False
 
@@ -146,24 +148,31 @@ class Console:
         return json_of(_told(letter) | _shown(changed))
 
     async def post_replay(self, request: web.Request) -> web.Response:
-        """Send chosen dead letters again, a batch a request: `next` is where the next one goes on."""
+        """Send chosen dead letters again, a batch a request; the next one goes on `after` `next`, to `until`."""
         order = await order_of(request, Order)
-        chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
+        batch, chosen = await self._chosen(order)
         if order.dry_run:
             return json_of(
-                _batch(chosen, order) | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]}
+                batch | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]}
             )
         replayed = await replay(chosen, self._store, self._sites)
         kept = [letter.event_id for letter in replayed.unreadable]
-        return json_of(_batch(chosen, order) | {"replayed": len(replayed.sent), "kept": kept})
+        return json_of(batch | {"replayed": len(replayed.sent), "kept": kept})
 
     async def post_drop(self, request: web.Request) -> web.Response:
         """Remove chosen dead letters for good, a batch a request."""
         order = await order_of(request, DropOrder)
-        chosen = await letters.letters(self._store, order.choice(), order.after, order.most)
+        batch, chosen = await self._chosen(order)
         if not order.dry_run:
             await letters.remove(self._store, chosen)
-        return json_of(_batch(chosen, order) | {"dropped": 0 if order.dry_run else len(chosen)})
+        return json_of(batch | {"dropped": 0 if order.dry_run else len(chosen)})
+
+    async def _chosen(self, order: Order) -> tuple[dict[str, Any], list[Letter]]:
+        """Return a batch of letters, and what is answered of it: how many, and how to ask for the next."""
+        until = await letters.newest(self._store) if order.until is None else order.until
+        chosen = await letters.letters(self._store, order.choice(), order.after, order.most, until)
+        more = len(chosen) == order.most
+        return {"chosen": len(chosen), "next": chosen[-1].id if more else None, "until": until}, chosen
 
     async def get_product_keys(self, request: web.Request) -> web.Response:
         """Return whether a `site` names its products alike everywhere, with examples of what differs.
@@ -193,11 +202,6 @@ class Console:
 def _choice(request: web.Request) -> Choice:
     query = request.query
     return Choice(query.get("site", ""), query.get("type", ""), query.get("reason", ""))
-
-
-def _batch(chosen: list[Letter], order: Order) -> dict[str, Any]:
-    more = len(chosen) == order.most
-    return {"chosen": len(chosen), "next": chosen[-1].id if more else None}
 
 
 def _told(letter: Letter) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from gateway import metrics
 from gateway.config import StreamSettings
-from gateway.errors import GatewayError, NotDurable
+from gateway.errors import NotDurable
 from gateway.stream import Chunk, Entry, Mark
 from gateway.stream.gather import DISK_SECONDS
 from gateway.stream.sqlite import SqliteLog, SqliteStream
@@ -67,6 +66,10 @@ class Spool:
             raise NotDurable("the spool is full")
         self.used += size
 
+    def give_back(self, size: int) -> None:
+        """Let go of room. A write that was refused for its lateness may be given back twice."""
+        self.used = max(0, self.used - size)
+
     def tell(self) -> None:
         """Set the gauge to what lies on disk, and log when that begins and ends."""
         count = sum(partition.left for partition in self.partitions)
@@ -93,15 +96,20 @@ class SpooledPartition:
         self._late: asyncio.Future[None] | None = None
         """A write to Kafka that was no longer waited for, and may succeed yet."""
         self._drainer: asyncio.Task[None] | None = None
-        self.left = 0
-        """Entries on disk."""
+        self._drained = disk.end
+        """Offset up to which all is in Kafka."""
 
     async def start(self) -> None:
         """Drain what an earlier run left."""
-        self.left = (await self._disk.backlog(GROUP)).count
+        self._drained -= (await self._disk.backlog(GROUP)).count
         if self.left:
             self._spool.used += await self._disk.bytes_left(GROUP)
             self._drain()
+
+    @property
+    def left(self) -> int:
+        """Entries on disk: also those that it took too late for whoever waited for them."""
+        return self._disk.end - self._drained
 
     @property
     def is_behind(self) -> bool:
@@ -116,20 +124,20 @@ class SpooledPartition:
         if late is not None:
             late.add_done_callback(_look_at)
             self._late = late
+        self._drain()
         packed = [Entry("", _packed(entry)) for entry in entries]
         size = sum(len(entry.value) for entry in packed)
         self._spool.take(size)
         try:
             await self._disk.append(packed)
         except BaseException:
-            self._spool.used -= size
+            self._spool.give_back(size)
             raise
-        self.left += len(entries)
         self._drain()
 
     def _drain(self) -> None:
         self._spool.tell()
-        if self._drainer is None:
+        if self.left and self._drainer is None:
             self._drainer = asyncio.create_task(self._until_empty())
 
     async def _until_empty(self) -> None:
@@ -146,8 +154,8 @@ class SpooledPartition:
         await _patiently(lambda: self._write(entries))
         mark = Mark(chunk.partition, chunk.items[-1].offset + 1)
         await _patiently(lambda: self._disk.commit(GROUP, [mark]))
-        self._spool.used -= sum(len(item.value) for item in chunk.items)
-        self.left -= len(entries)
+        self._spool.give_back(sum(len(item.value) for item in chunk.items))
+        self._drained = mark.low
         self._spool.tell()
 
     async def stop(self) -> None:
@@ -170,7 +178,7 @@ async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await attempt()
-        except (GatewayError, KafkaError, OSError):
+        except Exception:  # any, for aiokafka asserts, too: without a drainer it all would stay on disk
             await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 

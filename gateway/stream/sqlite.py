@@ -123,6 +123,11 @@ class SqliteStream:
         self._arrival = asyncio.get_running_loop().create_future()
         self._closed = False
 
+    @property
+    def end(self) -> int:
+        """The offset of the next entry."""
+        return self._following
+
     async def append(self, entries: Sequence[Entry]) -> Sequence[int]:
         """Return when every entry is on disk; raises NotDurable for all of them otherwise."""
         if not entries:

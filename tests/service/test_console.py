@@ -11,8 +11,11 @@ import aiohttp
 import orjson
 import pytest
 
+from gateway.console.client import ConsoleClient
+from gateway.console.openapi import operator_paths
 from gateway.demo.parts import free_port
 from gateway.sandbox import Sandbox
+from gateway.setup.openapi import setup_operator_paths
 from tests.ledger import taken, until_taken
 from tests.processes import Process, running, write_config
 from tests.service.conftest import KEY, Shop, cart, event, running_shop, settings
@@ -63,21 +66,14 @@ async def shop(tmp_path: Path, sandbox: Sandbox) -> AsyncIterator[Operated]:
 
 
 ROUTES = [
-    ("GET", "/v1/dead"),
-    ("GET", "/v1/dead/letters"),
-    ("GET", "/v1/dead/letters/x"),
-    ("PATCH", "/v1/dead/letters/x"),
-    ("POST", "/v1/dead/replay"),
-    ("POST", "/v1/dead/drop"),
-    ("GET", "/v1/product-keys"),
-    ("GET", "/v1/refused"),
-    ("GET", "/v1/sites/shop/setup"),
-    ("POST", "/v1/sites/shop/setup/tracking"),
-    ("POST", "/v1/sites/shop/setup/webpush"),
+    (method.upper(), path.format(event_id="x", site="shop"))
+    for path, item in (operator_paths() | setup_operator_paths()).items()
+    for method in item.keys() - {"parameters"}
 ]
+"""Every route of the operator's; that none is left out, `test_every_route_of_an_operator_is_in_the_contract` shows."""
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(("method", "path"), sorted(ROUTES))
 async def test_only_the_operators_key_opens_the_operators_routes(shop: Operated, method, path):
     for key in (KEY, "nobody's", ""):
         assert (await shop.ask(method, path, key=key))[0] == 401
@@ -145,6 +141,18 @@ async def test_a_replay_that_fails_again_comes_back_once(shop: Operated):
     await shop.ask("POST", "/v1/dead/replay", {"event_id": event_id})
     (request,) = await until_taken(shop.sandbox.url, 1)
     assert request["headers"]["X-Request-Id"] == event_id
+
+
+async def test_a_replay_whose_letters_all_fail_again_comes_to_an_end(shop: Operated):
+    ids = await shop.refuse(*(event(cookie=f"c-{number}") for number in range(3)))
+    await shop.faults({"path": "/api/v2", "status": 400, "times": 100})
+    sent = 0
+    async with ConsoleClient(shop.url, OPERATOR) as client, asyncio.timeout(20):
+        async for answer in client.batches("/v1/dead/replay", most=1):
+            sent += answer["replayed"]
+            await shop.until_letters(3)  # refused once more before the next batch is asked for
+    assert sent == 3
+    assert {letter["event_id"] for letter in await shop.letters()} == set(ids)
 
 
 @pytest.mark.parametrize(
