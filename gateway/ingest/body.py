@@ -1,6 +1,7 @@
 """From a request's bytes to its events: bounded in memory and time, whatever comes."""
 
 import asyncio
+import re
 import zlib
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ _USUAL_VALUE = 17
 """Bytes of a cart for each of its values."""
 _BEGINNINGS = b",[{"
 """What a value of JSON begins behind; in a text it counts as well."""
+
+_LINE = re.compile(rb"\S[^\n]*")
+"""A line that is not blank."""
 
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 
@@ -55,10 +59,9 @@ async def read_events(request: web.Request, limits: Limits, body_seconds: float,
     if ";" in content_type:
         _check_charset(request.charset)
         content_type = request.content_type
-    events = parse_lines(raw) if content_type in _NDJSON else parse(raw)
+    events = parse_lines(raw, limits.events) if content_type in _NDJSON else parse(raw)
     if len(events.items) > limits.events:
-        detail = f"{len(events.items)} events are more than the limit of {limits.events} in one request"
-        raise Problem(413, "too_many_events", detail)
+        raise _too_many(limits.events)
     return events
 
 
@@ -128,6 +131,10 @@ def hold_objects(raw: bytes, limits: Limits, hold: Hold) -> None:
 
 def _too_large(limit: int) -> Problem:
     return Problem(413, "too_large", f"the body is larger than {limit} bytes", {"Connection": "close"})
+
+
+def _too_many(limit: int) -> Problem:
+    return Problem(413, "too_many_events", f"these are more than the limit of {limit} events in one request")
 
 
 def _check_charset(charset: str | None) -> None:
@@ -217,14 +224,18 @@ def parse(raw: bytes) -> Events:
     raise Problem(400, "not_an_event", "an event is an object; several are an array of objects")
 
 
-def parse_lines(raw: bytes) -> Events:
-    """Return one item per line that is not blank; a line that is no JSON is a `Malformed`."""
+def parse_lines(raw: bytes, most: int) -> Events:
+    """Return one item per line that is not blank; a line that is no JSON is a `Malformed`.
+
+    Raises Problem 413 for more than `most`, before any further line costs anything: 8 MB of lines of one
+    letter, 8 KB as gzip, took 24 s and 500 MB.
+    """
     items: list[Any] = []
-    for line in raw.split(b"\n"):
-        if not line or line.isspace():
-            continue
+    for line in _LINE.finditer(raw):
+        if len(items) == most:
+            raise _too_many(most)
         try:
-            items.append(orjson.loads(line))
+            items.append(orjson.loads(line[0]))
         except orjson.JSONDecodeError as error:
             items.append(Malformed(_where(error)))
     return Events(items, single=False)

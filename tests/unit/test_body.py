@@ -116,8 +116,23 @@ def test_the_last_of_duplicate_keys_counts():
 
 
 def test_a_malformed_line_stands_in_its_place_and_the_others_are_events():
-    events = parse_lines(b'{"a": 1}\r\n\n{"a": \n  \n{"a": 3}')
+    events = parse_lines(b'{"a": 1}\r\n\n{"a": \n  \n{"a": 3}', 3)
     assert [type(item) for item in events.items] == [dict, Malformed, dict]
+
+
+@pytest.mark.parametrize("line", [b"x\n", b"1\n", b"\n"])
+def test_lines_beyond_the_limit_cost_neither_memory_nor_time(line: bytes):
+    raw = line * (8 * 2**20 // len(line))
+    tracemalloc.start()
+    try:
+        events = parse_lines(raw, 1000)
+    except Problem as refused:
+        assert refused.status == 413
+    else:
+        assert events.items == []
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20
 
 
 def test_no_error_repeats_what_the_body_said():
