@@ -64,7 +64,7 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 class Section(BaseModel):
     """A table of the file; an unknown name in it is a mistake, not a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     secret_files: ClassVar[tuple[str, ...]] = ()
     """Fields that may be given as `<name>_file` instead."""
@@ -81,6 +81,8 @@ class Section(BaseModel):
                 continue
             if values.get(name):
                 raise ValueError(f"{name} and {name}_file are both given; keep one")
+            if not isinstance(path, str):
+                raise ValueError(f"{name}_file must be the path of a file, as text")
             try:
                 text = Path(path).read_text(encoding="utf-8").strip()
             except OSError as problem:

@@ -122,7 +122,7 @@ async def remove(store: Store, gone: Sequence[Letter]) -> None:
 
 
 async def remove_unrenewed(store: Store, gone: Sequence[Letter]) -> None:
-    """Remove those of the letters that delivery has not kept anew since they were read. Raises Unreachable."""
+    """Remove the letters that delivery has not kept anew since they were read; raises Unreachable."""
     async with store.transaction() as transaction:
         await transaction.execute(
             _REMOVE_UNRENEWED, bulk((letter.event_id, letter.last_at) for letter in gone)

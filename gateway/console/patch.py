@@ -19,16 +19,21 @@ class BadPatch(ValueError):
 
 def patched(record: Record, patch: Any, content_type: str) -> Record:
     """Return the record with its body changed; raises BadPatch."""
-    body = orjson.loads(record.body)
+    try:
+        changed = _changed(orjson.loads(record.body), patch, content_type)
+        if not isinstance(changed, dict):
+            raise BadPatch("the event would no longer be an object")
+        return replace(record, body=orjson.dumps(changed))
+    except (RecursionError, orjson.JSONEncodeError):
+        raise BadPatch("the event is nested too deeply to be changed, or would be") from None
+
+
+def _changed(body: Any, patch: Any, content_type: str) -> Any:
     if content_type == JSON_PATCH:
-        changed = _json_patched(body, patch)
-    elif isinstance(patch, dict):
-        changed = _merged(body, patch)
-    else:
-        raise BadPatch("a merge patch is an object")
-    if not isinstance(changed, dict):
-        raise BadPatch("the event would no longer be an object")
-    return replace(record, body=orjson.dumps(changed))
+        return _json_patched(body, patch)
+    if isinstance(patch, dict):
+        return _merged(body, patch)
+    raise BadPatch("a merge patch is an object")
 
 
 def _json_patched(body: Any, patch: Any) -> Any:

@@ -148,13 +148,11 @@ class Console:
         return json_of(_told(letter) | _shown(changed))
 
     async def post_replay(self, request: web.Request) -> web.Response:
-        """Send chosen dead letters again, a batch a request; the next one goes on `after` `next`, to `until`."""
+        """Send chosen dead letters again, a batch a request; the next goes on `after` `next`, to `until`."""
         order = await order_of(request, Order)
         batch, chosen = await self._chosen(order)
         if order.dry_run:
-            return json_of(
-                batch | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]}
-            )
+            return json_of(batch | {"letters": [_told(c) | _shown(c.opened()) for c in chosen]})
         replayed = await replay(chosen, self._store, self._sites)
         kept = [letter.event_id for letter in replayed.unreadable]
         return json_of(batch | {"replayed": len(replayed.sent), "kept": kept})

@@ -78,7 +78,8 @@ async def test_a_letter_that_fails_again_before_its_replay_is_over_is_kept(
     assert [letter.event_id for letter in replayed.sent] == ["e-1"]
     (letter,) = await letters(store, Choice())
     again = letter.opened()
-    assert again is not None and again.replays == 1
+    assert again
+    assert again.replays == 1
 
 
 async def test_events_of_one_request_are_replayed_in_its_order_whatever_ids_their_caller_chose(

@@ -70,7 +70,7 @@ ROUTES = [
     for path, item in (operator_paths() | setup_operator_paths()).items()
     for method in item.keys() - {"parameters"}
 ]
-"""Every route of the operator's; that none is left out, `test_every_route_of_an_operator_is_in_the_contract` shows."""
+"""Every one, as `test_every_route_of_an_operator_is_in_the_contract` shows."""
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(ROUTES))

@@ -100,6 +100,7 @@ def test_every_mistake_is_named_at_once_with_its_place(file):
         (('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nmin_insync = 1'), "dev = true"),
         (("sqlite:data", "mysql://data"), "links.url"),
         (("http://127.0.0.1:8090/api/v2", "ftp://shop"), "sites[0].tracker_url"),
+        (('tracker = "key"', "link_age_days = inf"), "sites[0].link_age_days: Input should be a finite"),
         (('keys = ["demo-key"]', ""), "sites[0]"),
         (('keys = ["demo-key"]', 'keys = ["same-key", "same-key"]'), "stands twice"),
         (('id = "demo-shop"', 'id = "a shop"'), "sites[0].id"),
@@ -131,6 +132,11 @@ def test_a_secret_may_come_from_a_file(file, tmp_path):
 def test_a_secret_file_that_is_not_there_is_named(file):
     text = README_FILE.replace('api_key = "sandbox-key"', 'api_key_file = "/nowhere"')
     assert "api_key_file cannot be read" in " ".join(mistakes(file(text)))
+
+
+def test_a_secret_file_that_is_no_path_is_a_mistake_and_not_a_crash(file):
+    text = README_FILE.replace('api_key = "sandbox-key"', "api_key_file = 5")
+    assert "api_key_file must be the path of a file" in " ".join(mistakes(file(text)))
 
 
 def test_no_mistake_repeats_a_value_that_may_be_a_secret(file):
