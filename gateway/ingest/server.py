@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import structlog
@@ -14,6 +15,10 @@ from gateway.config import Limits, Listen
 _BACKLOG = 1024
 _OTHER_FILES = 500
 """Of the stream, the database, and connections to Kafka and eSputnik."""
+_STOPPING_SECONDS = 1.0
+"""How long an answer may lie unread once the server stops: one reader must not use up everybody's time."""
+_PART_FOR_ANSWERS = 0.6
+"""Of the grace time; the rest is for the stages to come to a clean mark."""
 _COME_AGAIN = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
@@ -52,7 +57,7 @@ class HttpServer:
             self._connection, host, port, backlog=_BACKLOG, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        self._sweeper = loop.create_task(self._sweep())
+        self._sweeper = loop.create_task(self._sweep(self._listen.idle_seconds))
 
     def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
@@ -62,11 +67,11 @@ class HttpServer:
             return _Refuse()
         return server()
 
-    async def _sweep(self) -> None:
-        """Cut who asks and does not read the answers: each would keep one of them for as long as he likes."""
+    async def _sweep(self, seconds: float) -> None:
+        """Cut who takes nothing of his answers for so long: each would keep one of them as long as he likes."""
         unread: dict[Any, int] = {}
         while True:
-            await asyncio.sleep(self._listen.idle_seconds)
+            await asyncio.sleep(seconds)
             server = self._runner.server
             assert server is not None
             before, unread = unread, {}
@@ -82,12 +87,16 @@ class HttpServer:
                     unread[connection] = size
 
     async def stop(self) -> None:
-        """Take no new connection, answer what is in flight, and close; bounded by the grace time."""
+        """Take no new connection, answer what is in flight, and close; bounded by a part of the grace time."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._server is not None:
             self._server.close()
-        await self._runner.cleanup()
+        sweeper = asyncio.create_task(self._sweep(_STOPPING_SECONDS))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._listen.grace_seconds * _PART_FOR_ANSWERS):
+                await self._runner.cleanup()
+        sweeper.cancel()
 
 
 def _allow_files(connections: int) -> None:

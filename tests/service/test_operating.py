@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,4 +137,19 @@ async def test_a_client_that_never_reads_its_answers_is_cut_off(tmp_path: Path):
             async with asyncio.timeout(30):
                 while not (await scraped(http, metrics_port))["gateway_connections_cut_total"]:
                     await asyncio.sleep(0.1)
+            writer.close()
+
+
+async def test_a_client_that_never_reads_its_answers_does_not_use_up_the_time_of_a_stop(tmp_path: Path):
+    port = free_port()
+    async with Sandbox() as sandbox:
+        settings = embedded(tmp_path, grace_seconds=10)
+        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, settings)
+        process = Process("run", "--config", str(config), port=port)
+        with running(process):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+            await reader.read(1)
+            assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
+            assert "stopped_late" not in process.log()
             writer.close()
