@@ -68,7 +68,7 @@ class HttpServer:
         return server()
 
     async def _sweep(self, seconds: float) -> None:
-        """Cut who takes nothing of his answers for so long: each would keep one of them as long as he likes."""
+        """Cut who takes nothing of his answers for so long: each would keep one for as long as he likes."""
         unread: dict[Any, int] = {}
         while True:
             await asyncio.sleep(seconds)
@@ -87,7 +87,7 @@ class HttpServer:
                     unread[connection] = size
 
     async def stop(self) -> None:
-        """Take no new connection, answer what is in flight, and close; bounded by a part of the grace time."""
+        """Take no new connection, answer what is in flight, and close; bounded by part of the grace time."""
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._server is not None:

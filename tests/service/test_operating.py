@@ -141,15 +141,22 @@ async def test_a_client_that_never_reads_its_answers_is_cut_off(tmp_path: Path):
 
 
 async def test_a_client_that_never_reads_its_answers_does_not_use_up_the_time_of_a_stop(tmp_path: Path):
-    port = free_port()
-    async with Sandbox() as sandbox:
+    port, metrics_port = free_port(), free_port()
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
         settings = embedded(tmp_path, grace_seconds=10)
         config = write_config(tmp_path / "gateway.toml", sandbox.url, port, settings)
+        config.write_text(config.read_text().replace("metrics_port = 0", f"metrics_port = {metrics_port}"))
         process = Process("run", "--config", str(config), port=port)
         with running(process):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
-            await reader.read(1)
+            before, answered = -1.0, 0.0
+            async with asyncio.timeout(30):
+                while answered != before or not answered:  # until an answer is stuck
+                    await asyncio.sleep(0.2)
+                    counts = await scraped(http, metrics_port)
+                    before = answered
+                    answered = counts.get('gateway_requests_total{route="/openapi.json",status="200"}', 0)
             assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
             assert "stopped_late" not in process.log()
             writer.close()
