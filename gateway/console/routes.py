@@ -110,6 +110,8 @@ class Console:
             except (Unreachable, NotDurable):
                 detail = "the database or the stream is away; ask again"
                 raise Problem(503, "away", detail, _RETRY_SOON) from None
+            except web.HTTPRequestEntityTooLarge:
+                raise Problem(413, "too_large", "the body is larger than limits.body_bytes") from None
 
         return guarded
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
-from gateway.errors import Unreachable
+from gateway.errors import GatewayError
 from gateway.ingest.problem import Problem
 from gateway.setup import table
 from gateway.setup.table import Kept, Thing
@@ -60,7 +60,7 @@ class Shelf:
     async def _look(self, place: _Place, site: str, thing: Thing) -> None:
         try:
             place.kept = await table.newest(await self._open(), site, thing)
-        except Unreachable:
+        except GatewayError:
             found = None
         else:
             place.is_known, found = True, place.kept

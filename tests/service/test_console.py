@@ -1,6 +1,7 @@
 """An operator looks at dead letters, mends them, sends them again; nobody else can."""
 
 import asyncio
+import io
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from gateway.config import Limits
 from gateway.console.client import ConsoleClient
 from gateway.console.openapi import operator_paths
 from gateway.demo.parts import free_port
@@ -219,6 +221,13 @@ async def test_an_order_that_makes_no_sense_is_refused_and_nothing_is_done(shop:
     for path in ("/v1/dead/replay", "/v1/dead/drop"):
         assert (await shop.ask("POST", path, order))[0] == 400
     assert len(await shop.letters()) == 1
+
+
+async def test_an_order_larger_than_a_body_may_be_is_refused_and_no_mistake_of_ours(shop: Operated):
+    body = io.BytesIO(b" " * (Limits().body_bytes + 1))
+    headers = {"X-Api-Key": OPERATOR}
+    async with shop.http.post(f"{shop.url}/v1/dead/replay", data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("after", ["x", "-1", str(2**63), "1e3", "9" * 5000])

@@ -79,8 +79,26 @@ async def ask_everything(gateway: Listener) -> None:
         assert await gateway.ask("GET", "/v1/dead", X_Api_Key=credentials) == 401
     for order in ({MARK: 1}, {"site": 1, "type": MARK}, MARK):
         await gateway.ask("POST", "/v1/dead/drop", orjson.dumps(order), X_Api_Key=OPERATOR)
+    await ask_of_people(gateway)
     await gateway.ask("PATCH", f"/v1/dead/letters/{MARK}", f'["{MARK}"]'.encode(), X_Api_Key=OPERATOR)
     await gateway.ask("GET", f"/v1/dead/letters?after={MARK}", X_Api_Key=OPERATOR)
+
+
+async def ask_of_people(gateway: Listener) -> None:
+    """Name the person in calls of eSputnik's API, and to routes that need no key or the operator's."""
+    email, phone = PERSON["user_email"], PERSON["user_phone"]
+    channels = [{"type": "email", "value": email}, {"type": "sms", "value": phone}]
+    for contact in ({"firstName": MARK, "channels": channels}, {"channels": MARK}, [MARK]):
+        await gateway.ask("POST", "/v1/contact", orjson.dumps(contact), X_Api_Key=KEY)
+    order = {"externalOrderId": MARK, "email": email, "phone": phone, "status": MARK}
+    await gateway.ask("POST", "/v1/orders", orjson.dumps({"orders": [order]}), X_Api_Key=KEY)
+    for query in (f"email={email}", f"phone={phone}", f"webId={MARK}", f"externalCustomerId={MARK}", MARK):
+        await gateway.ask("GET", f"/v2/contacts/recoms/1?{query}", X_Api_Key=KEY)
+    await gateway.ask("DELETE", f"/v1/contact?externalCustomerId={MARK}&dry_run=1", X_Api_Key=KEY)
+    for path in (f"/sites/{MARK}/tracking.js?{MARK}", f"/sites/{MARK}/sw.js", f"/v1/jobs/{MARK}"):
+        await gateway.ask("GET", path, X_Api_Key=KEY)
+    for path in (f"/v1/sites/{MARK}/setup", f"/v1/refused?site={MARK}", "/v1/refused"):
+        await gateway.ask("GET", path, X_Api_Key=OPERATOR)
 
 
 async def test_what_a_person_sent_reaches_no_log_metric_or_error(tmp_path: Path):

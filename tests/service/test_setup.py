@@ -219,6 +219,17 @@ async def test_pages_load_the_script_without_a_key_and_only_once_it_changes(shop
     assert (await shop.page(If_None_Match='"other"'))[0] == 200
 
 
+async def test_files_of_sites_that_do_not_exist_are_neither_looked_up_nor_remembered(
+    shop: Connected, tmp_path: Path
+):
+    with away(tmp_path / "links.db", "site_setup"):
+        for number in range(20):
+            for name in ("tracking.js", "sw.js"):
+                assert (await shop.page(path=f"/sites/nobody-{number}/{name}"))[0] == 404
+    assert shop.gateway._setup
+    assert not shop.gateway._setup._shelf._places
+
+
 async def test_while_the_database_is_away_pages_get_what_was_served_before(shop: Connected, tmp_path: Path):
     await shop.set_up()
     database = tmp_path / "links.db"
