@@ -13,7 +13,7 @@ from gateway.event import Record
 from gateway.identity import changes
 from gateway.identity.changes import Forgotten, customers_of
 from gateway.identity.facts import CUSTOMER
-from gateway.identity.settings import settings_of
+from gateway.identity.settings import StitchSettings, settings_of
 from gateway.jobs import table
 from gateway.store import Store
 
@@ -57,11 +57,23 @@ class Erasure:
 
     async def _forget(self, site: str, customer: str, at: int, dry_run: bool) -> tuple[Forgotten, int]:
         settings = settings_of(self._sites[site])
-        store = await self._open()
-        found = await changes.forget(store, site, CUSTOMER + customer, settings, _WHO, at, dry_run)
-        dead = await letters.naming(store, site, found.names)
-        if not dry_run:
-            await letters.remove(store, dead)
-            await contacts.forget(store, site, customers_of(found))
-            await table.forget(store, site, customers_of(found))
-        return found, len(dead)
+        return await erase(await self._open(), site, CUSTOMER + customer, settings, _WHO, at, dry_run)
+
+
+async def erase(
+    store: Store, site: str, name: str, settings: StitchSettings, who: str, at: int, dry_run: bool
+) -> tuple[Forgotten, int]:
+    """Erase whom the name stands for from every room, and return what went, and how many dead letters.
+
+    What is known of his other names goes last: broken off and begun again it still finds all of it. Raises
+    Unreachable.
+    """
+    found = await changes.forget(store, site, name, settings, who, at, dry_run=True)
+    dead = await letters.naming(store, site, found.names)
+    if not dry_run:
+        await letters.remove(store, dead)
+        await contacts.forget(store, site, customers_of(found))
+        await table.forget(store, site, customers_of(found))
+        found = await changes.forget(store, site, name, settings, who, at)
+        await letters.remove(store, await letters.naming(store, site, found.names))  # kept meanwhile
+    return found, len(dead)

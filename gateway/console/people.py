@@ -6,20 +6,19 @@ from typing import Annotated, Any
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway import contacts, identifiers
+from gateway import identifiers
 from gateway.clock import Clock
 from gateway.config import Config, Site
-from gateway.console import letters
 from gateway.console.answers import json_of, order_of, time_of
+from gateway.erasure import erase
 from gateway.identity import audit, changes
-from gateway.identity.changes import ChangeRefused, Forgotten, customers_of
+from gateway.identity.changes import ChangeRefused, Forgotten
 from gateway.identity.facts import CUSTOMER, EMAIL, PHONE
 from gateway.identity.owners import person_of
 from gateway.identity.people import Contact, Cookie, CookieLink, Person, look_up_cookie, look_up_person
 from gateway.identity.settings import settings_of
 from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Route
-from gateway.jobs import table
 from gateway.store import Store
 
 _KINDS = {"customer": CUSTOMER, "email": EMAIL, "phone": PHONE}
@@ -127,18 +126,12 @@ class People:
         """Erase a person, his dead letters included; a dry run says what would go."""
         order = await order_of(request, ForgetOrder)
         site = self._site(order.site)
-        settings = settings_of(site)
         kind, text = _the_one({name: getattr(order, name) for name in ("cookie", *_KINDS)})
         name = await self._owner_of(site, text) if kind == "cookie" else _name(site, kind, text)
-        found = await changes.forget(
-            self._store, site.id, name, settings, order.who, self._clock.now_ms(), order.dry_run
+        found, dead = await erase(
+            self._store, site.id, name, settings_of(site), order.who, self._clock.now_ms(), order.dry_run
         )
-        dead = await letters.naming(self._store, site.id, found.names)
-        if not order.dry_run:
-            await letters.remove(self._store, dead)
-            await contacts.forget(self._store, site.id, customers_of(found))
-            await table.forget(self._store, site.id, customers_of(found))
-        return json_of(_forgotten(found, len(dead), order.dry_run))
+        return json_of(_forgotten(found, dead, order.dry_run))
 
     async def _owner_of(self, site: Site, cookie: str) -> str:
         known = await look_up_cookie(self._store, site.id, _cookie_in(site, cookie), settings_of(site))

@@ -14,6 +14,7 @@ from gateway.demo.parts import free_port
 from gateway.errors import GatewayError
 from gateway.identity.owners import person_of
 from gateway.sandbox import Sandbox
+from tests.contracts.test_setup import away
 from tests.ledger import taken, until_taken
 from tests.processes import Process, running, write_config
 from tests.service.conftest import KEY, event, running_shop, settings
@@ -168,6 +169,19 @@ async def test_an_erasure_shows_first_and_then_takes_links_and_dead_letters(shop
     assert len(await shop.letters()) == 1
     _, answer = await shop.ask("GET", "/v1/people?site=shop&customer=A")
     assert (answer["links"], answer["contacts"]) == ([], [])
+
+
+async def test_an_erasure_that_breaks_off_finds_everything_when_it_is_begun_again(
+    shop: Operated, tmp_path: Path
+):
+    await story(shop)
+    await shop.refuse(event("MainPage", cookie="c-9", user_email="olena@shop.example"))
+    order = {"site": "shop", "customer": "A", "who": "ann"}
+    with away(tmp_path / "links.db", "dead_letters"):
+        assert (await shop.ask("POST", "/v1/people/forget", order))[0] == 503
+    status, done = await shop.ask("POST", "/v1/people/forget", order)
+    assert (status, done["found"]["dead_letters"]) == (200, 1)
+    assert await shop.letters() == []
 
 
 async def test_what_waits_for_esputnik_when_its_person_is_erased_is_not_sent(shop: Operated):
