@@ -168,6 +168,13 @@ async def small_objects(target: Target, size: float) -> None:
     await many(scaled(100, size), 32, lambda number: target.post(bodies[number % len(bodies)]))
 
 
+async def endless_lines(target: Target, size: float) -> None:
+    """Some KB that become 8 MB of lines, each of them an event that is refused."""
+    lines = [gzip.compress(line * (8 * _MB // len(line) - 10)) for line in (b"x\n", b"1\n", b"\n")]
+    headers = {"Content_Encoding": "gzip", "Content_Type": "application/x-ndjson"}
+    await many(scaled(200, size), 16, lambda number: target.post(lines[number % len(lines)], **headers))
+
+
 async def gzip_bombs(target: Target, size: float) -> None:
     bomb = await asyncio.to_thread(gzip.compress, b" " * (scaled(1000, size) * _MB))
     await many(scaled(200, size), 16, lambda _: target.post(bomb, Content_Encoding="gzip"))
@@ -243,6 +250,7 @@ ATTACKS: dict[str, Callable[[Target, float], Awaitable[None]]] = {
         answers_never_read,
         nested_brackets,
         small_objects,
+        endless_lines,
         gzip_bombs,
         zstd_bombs,
         large_bodies,
