@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import structlog
@@ -65,6 +65,8 @@ from gateway.validation import Catalogue
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
+_LAST_WORDS_SECONDS = 1.0
+"""How long what is noted in memory may take to be written at a stop."""
 _PART_FOR_LINKS = 0.25
 """Of the time for recommendations, what a look-up of links may take before it goes on without them."""
 _COLLECT_EVERY = 50_000
@@ -84,6 +86,8 @@ class Gateway:
         self._closing = AsyncExitStack()
         self._stages: list[asyncio.Task[None]] = []
         self._watchers: list[asyncio.Task[None]] = []
+        self._notes: list[KeyWatch | LastEvents | RefusedSample] = []
+        """Parts that note in memory and write now and then."""
         self._server: HttpServer | None = None
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
@@ -179,9 +183,9 @@ class Gateway:
         self._watch(erasures.watch())
         aftermath = Aftermath(store, self._erasure, self._clock)
         product_keys = KeyWatch(store, sites, self._clock)
-        self._watch(product_keys.run())
         last_events = LastEvents(store, self._clock)
-        self._watch(last_events.run())
+        self._write_notes(product_keys)
+        self._write_notes(last_events)
         clients: dict[str, EsputnikClient] = {}
         for site in self._config.sites:
             settings = self._config.delivery
@@ -249,7 +253,7 @@ class Gateway:
         if not self._config.operator.keys:
             return nobody_asks
         sample = RefusedSample(known_to(every_schema()), self._shared_store, self._clock)
-        self._watch(sample.run())
+        self._write_notes(sample)
         return sample.look
 
     async def _open_recommendations(self) -> Recommendations:
@@ -278,6 +282,10 @@ class Gateway:
 
     def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         self._watchers.append(asyncio.create_task(work))
+
+    def _write_notes(self, part: KeyWatch | LastEvents | RefusedSample) -> None:
+        self._notes.append(part)
+        self._watch(part.run())
 
     async def _watch_backlog(self, stream: Stream, group: str, stage: str, site: str) -> None:
         count = metrics.BACKLOG_RECORDS.labels(stage, site)
@@ -341,6 +349,10 @@ class Gateway:
         await asyncio.gather(*(deliverer.stop() for deliverer in self._deliverers.values()))
         await self._end(self._stages, _STAGE_SECONDS)
         await self._end(self._watchers, 0)
+        with suppress(GatewayError, TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                for part in self._notes:
+                    await part.write()
         if self._metrics_server is not None:
             await self._metrics_server.stop()
         await self._closing.aclose()

@@ -10,8 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import cli
+from gateway.last_events import last_events
 from gateway.refused import sample
+from gateway.refused.table import read
 from gateway.sandbox import Sandbox
+from gateway.store import open_store
+from tests.ledger import until_taken
 from tests.service.conftest import KEY, cart, event, running_shop, settings
 from tests.service.test_console import OPERATOR, Operated
 from tests.service.test_security import MARK, PERSON, PHONE
@@ -107,6 +111,20 @@ async def test_a_refused_event_is_told_with_when_why_and_its_shape(shop: Operate
     assert "unknown_event" in table.stdout
     whole = await asyncio.to_thread(CliRunner().invoke, cli, [*arguments, "--type", "StatusCart", "--json"])
     assert orjson.loads(whole.stdout) == {"refused": [found]}
+
+
+async def test_what_was_noted_just_before_a_stop_is_kept(tmp_path: Path, sandbox: Sandbox):
+    config = settings(tmp_path, sandbox, operator={"keys": [OPERATOR]})
+    async with running_shop(config, sandbox) as plain:
+        shop = Operated(plain.gateway, sandbox, plain.http)
+        await shop.post(cart(0))
+        await until_sampled(shop, 1)  # the next ones would be written seconds later
+        await shop.post([event("CustomerDta"), event("MainPage")])
+        await until_taken(sandbox.url, 1)
+    store = await open_store(config.links.url.get_secret_value())
+    assert {one.type for one in await read(store, "shop", "", "", 0)} == {"StatusCart", "unknown"}
+    assert list(await last_events(store, "shop")) == ["MainPage"]
+    await store.close()
 
 
 async def test_bad_orders_of_a_call_are_sampled_each_with_its_place(shop: Operated):
