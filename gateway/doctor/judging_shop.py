@@ -87,6 +87,8 @@ def ids(standings: Mapping[str, Standing]) -> Finding:
     known = ", ".join(
         f"{source} {one.compared - len(one.unknown)} of {one.compared}" for source, one in compared.items()
     )
+    if all(len(one.unknown) == one.compared for one in compared.values()):
+        return unknown("product ids", f"too few to conclude anything; known elsewhere: {known}")
     return ok("product ids", f"known elsewhere: {known}")
 
 
