@@ -70,8 +70,7 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
         return [warning("page", str(problem), f"open {origin}/ from the host where this runs")]
     found = [judging_shop.page(site.id, domain, page, told.script)]
     if seen is None:
-        do = f"gateway setup webpush --site {site.id} --domain {domain}"
-        return [*found, unknown("worker", "web push is not set up through this gateway", do)]
+        return [*found, judging_shop.no_worker(site.id, domain, push["domain"] if push else None)]
     ours = [*imported(told.worker or ""), site.push_worker_url]
     return [*found, judging_shop.worker(site.id, domain, seen, ours)]
 

@@ -157,6 +157,18 @@ def test_ids_are_judged_only_where_enough_of_them_are_known(tracked: list[str], 
     assert judging_shop.ids(standings(sampled)).state == state
 
 
+@pytest.mark.parametrize(
+    ("of_push", "state", "says"),
+    [
+        (None, "unknown", "is not set up"),
+        ("www.shop.example", "warning", "is set up at www"),
+    ],
+)
+def test_web_push_belongs_where_tracking_is(of_push: str | None, state: str, says: str):
+    found = judging_shop.no_worker("shop", "shop.example", of_push)
+    assert (found.state, says in found.says) == (state, True)
+
+
 def test_the_exit_status_tells_the_worst():
     states = [State.OK, State.UNKNOWN, State.WARNING, State.BROKEN]
     findings = [Finding("x", state, "") for state in states]
