@@ -1,10 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Most tests wait for something, so three of them at a time need little more than one; a file stays together.
-SIDE_BY_SIDE := -n 3 --dist loadfile
+# Many tests wait for something, so three at a time keep two cores busy. A file stays together, and files go in
+# their order: the long ones (chaos, contracts, kafka) before the many short ones, which then fill the end.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo test test-browser test-all nightly lint format bench bench-identity chaos fuzz attacks clean
+.PHONY: help install demo test test-browser test-all nightly lint format bench bench-identity away chaos fuzz attacks clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -47,6 +48,9 @@ bench: $(STAMP) ## CPU per event of ingest on a real Kafka, beside the floor and
 
 bench-identity: $(STAMP) ## CPU per event of stitching, on both databases, with up to ten million links
 	$(BIN)/python -m tests.load.bench_identity
+
+away: $(STAMP) ## how long answers take while Kafka hangs, is gone and comes back
+	$(BIN)/python -m tests.load.away
 
 chaos: $(STAMP) ## faults at random while stores post; nothing accepted may be lost (SECONDS=60)
 	$(BIN)/python -m tests.chaos.episodes --seconds $(or $(SECONDS),60)

@@ -22,6 +22,7 @@ The rooms
     feed        a shop's product feed: checked, mended, watched, pushed
     setup       a shop's domain, tracking script and web push at eSputnik
     product_keys  whether tracking, orders and products calls name products alike
+    refused     a masked sample of what ingest refuses
     console     what an operator reads and changes, over HTTP and from the command line
     doctor      what works, what does not, what to do next
     store       the shared database: SQLite or PostgreSQL
@@ -33,6 +34,12 @@ Between the rooms
     last_events         when an event of each type was last delivered
     contacts            which customers have a contact at eSputnik
     aftermath, erasure  what a delivered call asks of the gateway itself
+
+Around them
+    cli         one command per mode, and what an operator needs besides
+    config      every setting with its default; reload says which may change while a process runs
+    parts, app, running  which parts a process has, how they are wired, from its start to its end
+    clients, check       a site's client of eSputnik; whether every part is reached
 
 What may be lost, and where
     Nothing that was answered as accepted. Before the answer nothing is promised: a refused event, a request

@@ -2,14 +2,9 @@
 
 import asyncio
 import gc
-import signal
-import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from enum import Enum
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -18,8 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from gateway import metrics
 from gateway.aftermath import Aftermath
 from gateway.calls import DELETIONS, STAYING
+from gateway.clients import esputnik_client
 from gateway.clock import Clock, SystemClock
-from gateway.config import Config, Site
+from gateway.config import Config
 from gateway.console.openapi import operator_paths
 from gateway.console.routes import Console
 from gateway.contacts import Contacts
@@ -27,9 +23,8 @@ from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
 from gateway.erasure import Erasure
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import GatewayError
 from gateway.esputnik.client import EsputnikClient
-from gateway.esputnik.errors import EsputnikError
 from gateway.feed.kept import KeptRoutes
 from gateway.feed.watching import Watch
 from gateway.identity.erasures import Erasures
@@ -39,6 +34,7 @@ from gateway.identity.thinning import Thinning
 from gateway.ingest.admission import Room
 from gateway.ingest.api_openapi import api_paths, together
 from gateway.ingest.api_routes import ApiRoutes
+from gateway.ingest.desk import TurnedAway, nobody_asks
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Route, Routes
 from gateway.ingest.server import HttpServer
@@ -47,7 +43,10 @@ from gateway.jobs.openapi import job_paths
 from gateway.jobs.routes import Jobs
 from gateway.last_events import LastEvents
 from gateway.outcomes import Callers, DistantCallers, WaitingRoom, bring
+from gateway.parts import EVENTS_TOPIC, Part, refuse_what_cannot_keep_its_promises, stitched_topic, uses_store
 from gateway.product_keys.watching import KeyWatch
+from gateway.refused.mask import known_to
+from gateway.refused.sample import RefusedSample
 from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
 from gateway.relay.recommendations import Recommendations
@@ -61,10 +60,8 @@ from gateway.stitching import Stitching
 from gateway.store import Store, open_store
 from gateway.stream import Stream
 from gateway.stream.opening import open_log
-from gateway.tls import trusting
 from gateway.validation import Catalogue
 
-EVENTS_TOPIC = "events"
 _BACKLOG_SECONDS = 5.0
 _STAGE_SECONDS = 5.0
 """How long a stage may take to get to a clean mark; afterwards it is cut off and repeats a little."""
@@ -74,15 +71,6 @@ _COLLECT_EVERY = 50_000
 """Containers made and not yet freed; one event holds about ten while it is under way."""
 
 _log = structlog.get_logger()
-
-
-class Part(Enum):
-    """What a process may run; all of them together, or each apart."""
-
-    INGEST = "ingest"
-    STITCH = "stitch"
-    DELIVER = "deliver"
-    FEED = "feed"
 
 
 class Gateway:
@@ -224,8 +212,16 @@ class Gateway:
         config = self._config
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
+        turned_away = self._start_sampling()
         self._api = ApiRoutes(
-            config, events, self._readiness, self._waiting, room, self._clock, self._erasure.preview
+            config,
+            events,
+            self._readiness,
+            self._waiting,
+            room,
+            self._clock,
+            self._erasure.preview,
+            turned_away,
         )
         clients = await self._open_clients()
         self._relay = Relay(config, self._ways_to_esputnik(clients), room)
@@ -242,13 +238,21 @@ class Gateway:
             others = [*others, *self._console.guarding(self._setup.routes())]
             contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
-            config, Catalogue(), events, self._readiness, self._clock, room, others, contract
+            config, Catalogue(), events, self._readiness, self._clock, room, others, contract, turned_away
         )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
         self._watch(self._readiness.watch())
         self._readiness.started()
         _log.info("listening", host=config.listen.host, port=self.port)
+
+    def _start_sampling(self) -> TurnedAway:
+        """Return what is told of refused events; without an operator's key nobody could read a sample."""
+        if not self._config.operator.keys:
+            return nobody_asks
+        sample = RefusedSample(known_to(every_schema()), self._shared_store, self._clock)
+        self._watch(sample.run())
+        return sample.look
 
     async def _open_recommendations(self) -> Recommendations:
         """Return them with connections of their own: a page's traffic holds up nothing else."""
@@ -361,148 +365,11 @@ def _calm_the_collector() -> None:
     gc.set_threshold(_COLLECT_EVERY, 20, 50)
 
 
-def stitched_topic(site: str) -> str:
-    """Return the topic of a site's stitched records: each has its own, so that it holds up only itself."""
-    return f"stitched.{site}"
-
-
-def topics_of(config: Config) -> list[str]:
-    """Return every topic that the configuration needs."""
-    return [EVENTS_TOPIC, *(stitched_topic(site.id) for site in config.sites)]
-
-
-def uses_store(config: Config, parts: set[Part]) -> bool:
-    """Return whether these parts need the shared database; ingest alone does only for an operator."""
-    for_operator = Part.INGEST in parts and config.operator.keys
-    return bool(parts & {Part.STITCH, Part.DELIVER} or for_operator)
-
-
-def refuse_what_cannot_keep_its_promises(config: Config, parts: set[Part]) -> None:
-    """Raise ConfigError for a stream and a database that cannot work together in these parts."""
-    mistakes = []
-    if parts not in (set(Part), {Part.FEED}) and config.stream.kind == "sqlite":
-        mistakes.append(
-            'stream.kind: "sqlite" is one file of one process, so its parts cannot run apart; '
-            'use `gateway run`, or kind = "kafka"'
-        )
-    if uses_store(config, parts) and config.stream.kind == "kafka" and config.links.is_sqlite:
-        mistakes.append(
-            "links.url: several processes share a Kafka stream, but a SQLite file serves only one, so each "
-            "would know other links; use postgresql://"
-        )
-    if parts == {Part.FEED} and not any(site.feed.links for site in config.sites):
-        mistakes.append("sites: none has feed.links, so there is nothing to watch")
-    if mistakes:
-        raise ConfigError(mistakes)
-
-
-def esputnik_client(site: Site, timeout: float, connections: int, ca_file: Path | None) -> EsputnikClient:
-    """Return the site's client of eSputnik, not yet open."""
-    return EsputnikClient(
-        tracker_url=site.tracker_url,
-        api_url=site.api_url,
-        api_key=site.api_key.get_secret_value(),
-        timeout=timeout,
-        connections=connections,
-        tls=_trusting_esputnik(ca_file),
-    )
-
-
-@cache
-def _trusting_esputnik(ca_file: Path | None) -> ssl.SSLContext:
-    """Return the one context of all clients: to read the system's authorities takes 38 ms each time."""
-    return trusting("delivery.ca_file", ca_file)
-
-
-class Finding(NamedTuple):
-    """One part that `check` has reached, or has not."""
-
-    ok: bool
-    text: str
-
-
-async def check(config: Config) -> list[Finding]:
-    """Return what was found of every part; nothing is changed."""
-    findings = [Finding(True, f"configuration: {len(config.sites)} sites")]
-    findings.append(await _reach("stream", _check_stream(config)))
-    findings.append(await _reach("links", _check_store(config)))
-    for site in config.sites:
-        findings.append(await _reach(f"eSputnik for site {site.id}", _check_esputnik(config, site)))
-    return findings
-
-
-async def _reach(part: str, attempt: Awaitable[str]) -> Finding:
-    try:
-        return Finding(True, f"{part}: {await attempt}")
-    except (GatewayError, EsputnikError) as problem:
-        return Finding(False, f"{part}: {problem}")
-
-
-async def _check_stream(config: Config) -> str:
-    async with open_log(config.stream) as log:
-        for topic in topics_of(config):
-            await log.topic(topic)
-    return f"{config.stream.kind}, {len(topics_of(config))} topics"
-
-
-async def _check_store(config: Config) -> str:
-    store = await open_store(config.links.url.get_secret_value(), config.links.ca_file)
-    await store.close()
-    return "sqlite" if config.links.is_sqlite else "postgresql"
-
-
-async def _check_esputnik(config: Config, site: Site) -> str:
-    async with esputnik_client(site, config.delivery.timeout_seconds, 1, config.delivery.ca_file) as client:
-        await client.account_info()
-    return f"the key opens {site.api_url}"
+def every_schema() -> list[dict[str, Any]]:
+    """Return the schemas of all that ingest takes."""
+    catalogues = (Catalogue(), Catalogue("api"))
+    return [schema for catalogue in catalogues for schema in catalogue.bundled("").values()]
 
 
 async def _metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def run_until_told(config: Config, parts: set[Part], load_again: Callable[[], Config]) -> int:
-    """Run the parts until SIGTERM or SIGINT, reloading on SIGHUP; return the exit status."""
-    told, hung_up = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    gateway = Gateway(config, parts)
-    await gateway.start()
-    waiting = [
-        asyncio.create_task(told.wait()),
-        asyncio.create_task(gateway.failed()),
-        asyncio.create_task(_reload_when_told(gateway, hung_up, load_again)),
-    ]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    failure = next((task.exception() for task in waiting if task.done()), None)
-    for task in waiting:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    if failure is not None:
-        _log.error("stage_failed", error=type(failure).__name__, reason=str(failure), exc_info=failure)
-    _log.info("stopping")
-    try:
-        async with asyncio.timeout(config.listen.grace_seconds):
-            await gateway.stop()
-    except TimeoutError:
-        _log.warning("stopped_late", seconds=config.listen.grace_seconds)
-    return 1 if failure is not None else 0
-
-
-async def _reload_when_told(
-    gateway: Gateway, hung_up: asyncio.Event, load_again: Callable[[], Config]
-) -> None:
-    """Read the configuration at each SIGHUP; one with a mistake leaves everything as it is."""
-    while True:
-        await hung_up.wait()
-        hung_up.clear()
-        try:
-            places = gateway.reload(await asyncio.to_thread(load_again))
-        except ConfigError as problem:
-            metrics.CONFIG_RELOADS.labels("kept").inc()
-            _log.error("configuration_kept", reason="the new one has mistakes", mistakes=problem.mistakes)
-        else:
-            metrics.CONFIG_RELOADS.labels("changed").inc()
-            _log.info("configuration_reloaded", changed=places)

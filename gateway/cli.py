@@ -10,17 +10,20 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 
-from gateway.app import Part, check, run_until_told, topics_of
+from gateway.check import check
 from gateway.config import Config, load
 from gateway.console import people_commands
 from gateway.console.commands import dead
 from gateway.console.product_keys import product_keys
+from gateway.console.refused import refused
 from gateway.doctor.commands import doctor
 from gateway.errors import ConfigError, GatewayError
 from gateway.feed.commands import feed
 from gateway.jobs.commands import import_file, jobs
 from gateway.keys import hashed, new_key
 from gateway.logs import set_up
+from gateway.parts import Part, topics_of
+from gateway.running import run_until_told
 from gateway.setup.commands import setup
 from gateway.setup.push_commands import webpush
 
@@ -48,6 +51,7 @@ setup.command()(webpush)
 cli.command()(jobs)
 cli.command("import")(import_file)
 cli.command()(product_keys)
+cli.command()(refused)
 cli.command()(doctor)
 for people_command in (
     people_commands.who,

@@ -14,6 +14,7 @@ from gateway.event import Record
 from gateway.flow import Positioned, pass_on, stitch
 from gateway.identity.stitcher import Stitcher
 from gateway.recent import RecentIds
+from gateway.stopping import unless_stopped
 from gateway.stream import Mark, Stream, Taken
 
 GROUP = "stitch"
@@ -55,7 +56,7 @@ class Stitching:
         """
         with suppress(_Stopped):
             while not self._stopping.is_set():
-                taken = await self._patiently(lambda: self._events.read(GROUP, BATCH))
+                taken = await self._patiently(self._read)
                 self._note(taken)
                 if taken.chunks:
                     await self._pass_on(taken)
@@ -63,6 +64,10 @@ class Stitching:
     def stop(self) -> None:
         """Let `run` return behind the batch it is at."""
         self._stopping.set()
+
+    async def _read(self) -> Taken:
+        """Return what comes next, nothing once stopped: what is read then is not marked and comes again."""
+        return await unless_stopped(self._stopping, self._events.read(GROUP, BATCH)) or Taken([])
 
     def _note(self, taken: Taken) -> None:
         """Trust no memory of cookies that another process may have seen in the meantime."""

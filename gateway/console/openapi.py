@@ -13,6 +13,7 @@ _TEXT = {"type": "string"}
 _EVENT_ID = {"name": "event_id", "in": "path", "required": True, "schema": _TEXT}
 _AFTER = {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": LAST}}
 _CHOICE = ("site", "type", "reason")
+_REFUSED = ("site", "type", "code")
 _PEOPLE = ("site", "cookie", "customer", "email", "phone")
 _PROBLEMS = {
     "400": "the order cannot be understood",
@@ -39,6 +40,9 @@ def operator_paths() -> dict[str, Any]:
         "/v1/dead/drop": {"post": ordering("Remove dead letters, a batch a request", DropOrder)},
         "/v1/product-keys": {
             "get": asking("Whether a site names its products alike everywhere", *_queries(("site", "keys")))
+        },
+        "/v1/refused": {
+            "get": asking("A masked sample of refused events, newest first", *_queries(_REFUSED))
         },
         "/v1/people": {"get": asking("What is known of a person", *_queries(_PEOPLE))},
         "/v1/people/merge": {"post": ordering("Make one customer another", MergeOrder)},

@@ -15,6 +15,7 @@ from gateway.console.letters import Choice, Letter
 from gateway.console.patch import BadPatch, patched
 from gateway.console.people import People
 from gateway.console.product_keys import told
+from gateway.console.refused import shown
 from gateway.console.replay import replay
 from gateway.errors import NotDurable, Unreachable
 from gateway.event import Record
@@ -23,6 +24,7 @@ from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Handler, Route
 from gateway.product_keys import table
 from gateway.product_keys.sample import DAY_MS
+from gateway.refused.table import read
 from gateway.store import Store
 from gateway.stream import Stream
 
@@ -89,6 +91,7 @@ class Console:
             (hdrs.METH_POST, "/v1/dead/replay", self.post_replay),
             (hdrs.METH_POST, "/v1/dead/drop", self.post_drop),
             (hdrs.METH_GET, "/v1/product-keys", self.get_product_keys),
+            (hdrs.METH_GET, "/v1/refused", self.get_refused),
             *self._people.routes(),
         ]
         return self.guarding(routes)
@@ -172,6 +175,12 @@ class Console:
             raise Problem(404, "not_found", "site: no such site is configured")
         rows = await table.read(self._store, site, self._clock.now_ms() // DAY_MS)
         return json_of(told(site, rows, request.query.get("keys") == "true"))
+
+    async def get_refused(self, request: web.Request) -> web.Response:
+        """Return a masked sample of refused events, newest first; `site`, `type`, `code` choose."""
+        site, type_, code = (request.query.get(name, "") for name in ("site", "type", "code"))
+        refusals = await read(self._store, site, type_, code, self._clock.now_ms())
+        return json_of({"refused": [shown(one) for one in refusals]})
 
     async def _letter(self, request: web.Request) -> tuple[Letter, Record | None]:
         choice = Choice(event_id=request.match_info["event_id"])

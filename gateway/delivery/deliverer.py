@@ -1,8 +1,7 @@
 """The stage behind a site's stitched topic: reads it, feeds the lanes, commits what is done."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -21,6 +20,7 @@ from gateway.esputnik.client import EsputnikClient
 from gateway.event import Record
 from gateway.outcomes import Callers
 from gateway.recent import RecentIds
+from gateway.stopping import unless_stopped
 from gateway.stream import Chunk, Mark, Stream, Taken
 
 GROUP = "deliver"
@@ -142,7 +142,9 @@ class Deliverer:
 
     async def _read(self) -> Taken:
         try:
-            taken = await self._until_stop(self._stream.read(GROUP, _BATCH, self._lanes.full()))
+            reading = self._stream.read(GROUP, _BATCH, self._lanes.full())
+            # What is read at a stop is not marked and comes again.
+            taken = await unless_stopped(self._stopping, reading) or Taken([])
         except (Unreachable, NotDurable) as problem:
             if not self._stream_is_away:
                 _log.warning("delivery_waits", site=self._site, reason=str(problem))
@@ -152,17 +154,6 @@ class Deliverer:
         self._stream_is_away = False
         self._share = taken.share
         return taken
-
-    async def _until_stop(self, reading: Coroutine[Any, Any, Taken]) -> Taken:
-        """Return what is read, or nothing as soon as `stop` is called: not marked, it comes again."""
-        tasks = asyncio.create_task(reading), asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return Taken([]) if self._stopping.is_set() else tasks[0].result()
 
     def _feed(self, chunk: Chunk) -> None:
         self._lanes.hold(chunk.partition, chunk.done)

@@ -204,7 +204,9 @@ class Kafka(Part):
         self._prepare()
 
     def _command(self) -> list[str]:
-        return [*_java("-Xmx384m", "-XX:+UseSerialGC"), "kafka.Kafka", "server.properties"]
+        # It lives for minutes at most: compiled lightly it starts in 4 s of CPU instead of 6.
+        options = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+        return [*_java(*options), "kafka.Kafka", "server.properties"]
 
     def _answers(self, log: str) -> bool:
         return "Kafka Server started" in log

@@ -11,10 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from gateway.app import Gateway, Part, topics_of
+from gateway.app import Gateway
 from gateway.config import Config, Logs
 from gateway.demo.story import KEY, SITE, show, story, tell
 from gateway.logs import set_up
+from gateway.parts import Part, topics_of
 from gateway.sandbox import Sandbox
 from gateway.stream.kafka_topics import create_topics
 

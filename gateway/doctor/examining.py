@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from gateway.app import esputnik_client
+from gateway.clients import esputnik_client
 from gateway.config import Config, Site
 from gateway.doctor import judging, judging_shop
 from gateway.doctor.asking import Told, ask

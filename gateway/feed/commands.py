@@ -11,12 +11,12 @@ from typing import Annotated, NamedTuple
 import orjson
 import typer
 
+from gateway.clients import esputnik_client
 from gateway.clock import SystemClock
 from gateway.config import Config, SiteFeed, load
 from gateway.config import Site as SiteSettings
 from gateway.console.commands import Url, gateway_of
 from gateway.errors import ConfigError, GatewayError
-from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
@@ -175,13 +175,7 @@ async def _push(
     site = _site(config, site_id)
     folder = config.feeds.path / site_id
     folder.mkdir(parents=True, exist_ok=True)
-    client = EsputnikClient(
-        tracker_url=site.tracker_url,
-        api_url=site.api_url,
-        api_key=site.api_key.get_secret_value(),
-        timeout=_PUSH_SECONDS,
-        connections=1,
-    )
+    client = esputnik_client(site, _PUSH_SECONDS, 1, config.delivery.ca_file)
     async with AsyncExitStack() as stack:
         links, markets = [
             {

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-import orjson
-
 from gateway import identifiers, metrics
 from gateway.calls import ApiCall
 from gateway.config import Site
-from gateway.event import Record, caller_event_id, event_ids, lane_of
+from gateway.event import Record, caller_event_id, event_ids, json_to_keep, lane_of
+from gateway.ingest.desk import TurnedAway
 from gateway.ingest.problem import Problem
 from gateway.validation import BadOrder, CallJudge, Catalogue, Finding, Part, Refused, status_map
 
@@ -37,8 +36,9 @@ class Judged(NamedTuple):
 class ApiDesk:
     """Judges every call of one site."""
 
-    def __init__(self, site: Site, catalogue: Catalogue) -> None:
+    def __init__(self, site: Site, catalogue: Catalogue, turned_away: TurnedAway) -> None:
         self.site = site
+        self._turned_away = turned_away
         statuses = status_map(site.order_software, site.order_statuses)
         self._judge = CallJudge(catalogue, site.country, site.strict, site.blocked_ids, statuses)
         self._wait_ms = int(site.answer_wait * 1000)
@@ -50,12 +50,12 @@ class ApiDesk:
         """Return the call's records; raises Problem 400 where eSputnik could not use it."""
         verdict = self._judge.judge(posting.call, posting.body)
         if isinstance(verdict, Refused):
-            self._refused[posting.call, verdict.code].inc()
+            self._turn_away(posting, verdict)
             raise _problem(verdict)
         for warning in verdict.warnings:
             self._warned[posting.call, warning.code].inc()
-        for _ in verdict.bad_orders:
-            self._refused[posting.call, "schema_violation"].inc()
+        for order in verdict.bad_orders:
+            self._turn_away(posting, Refused(posting.call, "schema_violation", order.errors))
         ids = event_ids(len(verdict.parts))
         if posting.caller_id is not None and len(ids) == 1:
             ids = [caller_event_id(self.site.id, posting.caller_id)]
@@ -73,6 +73,10 @@ class ApiDesk:
         """Count records that are durable now."""
         self._accepted[judged.records[0].type,].inc(len(judged.records))
 
+    def _turn_away(self, posting: Posting, refused: Refused) -> None:
+        self._refused[posting.call, refused.code].inc()
+        self._turned_away(self.site.id, refused, posting.body)
+
     def _record(self, posting: Posting, part: Part, event_id: str, now_ms: int) -> Record:
         site = self.site.id
         _, customer, email, phone = part.identity
@@ -89,7 +93,7 @@ class ApiDesk:
             phone=phone,
             occurred_at=now_ms,
             accepted_at=now_ms,
-            body=orjson.dumps(part.body),
+            body=json_to_keep(part.body),
             caller_id=posting.caller_id is not None,
             target=_target(posting, part),
             answer_by=now_ms + self._wait_ms,

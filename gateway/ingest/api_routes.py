@@ -20,6 +20,7 @@ from gateway.ingest.api_desk import ApiDesk, Judged, Posting
 from gateway.ingest.api_reply import call_reply
 from gateway.ingest.auth import Keys
 from gateway.ingest.body import read_document
+from gateway.ingest.desk import TurnedAway, nobody_asks
 from gateway.ingest.problem import Problem
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.routes import Handler, Route
@@ -85,6 +86,7 @@ class ApiRoutes:
         room: Room,
         clock: Clock,
         preview: Preview,
+        turned_away: TurnedAway = nobody_asks,
     ) -> None:
         self._catalogue = Catalogue("api")
         self._limits = config.limits
@@ -95,12 +97,13 @@ class ApiRoutes:
         self._room = room
         self._clock = clock
         self._preview = preview
+        self._turned_away = turned_away
         self.change(config)
 
     def change(self, config: Config) -> None:
         """Take over keys and settings of the same sites, for every request whose key is not yet looked at."""
         self._keys = Keys({site.id: site.keys for site in config.sites})
-        self._desks = {site.id: ApiDesk(site, self._catalogue) for site in config.sites}
+        self._desks = {site.id: ApiDesk(site, self._catalogue, self._turned_away) for site in config.sites}
         self._allowances = {
             site.id: Allowance(site.ingest_rate, self._clock.monotonic())
             for site in config.sites

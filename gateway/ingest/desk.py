@@ -1,7 +1,7 @@
 """A site's desk: judges what came for the site, and remembers what became of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,6 +18,9 @@ from gateway.validation import Accepted, Catalogue, Finding, Judge, Refused, is_
 REPEAT_WINDOW_MS = 24 * 3600 * 1000
 _REMEMBERED = 100_000
 """Callers' ids that one process keeps in mind per site; stitching finds the repeats that it has forgotten."""
+
+TurnedAway = Callable[[str, Refused, Any], None]
+"""Told of a site's refused event and why; returns at once."""
 
 _CART = "StatusCart"
 
@@ -37,6 +40,10 @@ _CART_OF_A_BACKEND = Finding(
 _log = structlog.get_logger()
 
 
+def nobody_asks(site: str, refused: Refused, event: Any) -> None:
+    """Leave a refused event be."""
+
+
 class Judged(NamedTuple):
     """What a batch comes to, before it is durable."""
 
@@ -47,8 +54,11 @@ class Judged(NamedTuple):
 class Desk:
     """Judges every event of one site: one result each, and a record for each that goes on."""
 
-    def __init__(self, site: Site, catalogue: Catalogue, now: float) -> None:
+    def __init__(
+        self, site: Site, catalogue: Catalogue, now: float, turned_away: TurnedAway = nobody_asks
+    ) -> None:
         self._catalogue = catalogue
+        self._turned_away = turned_away
         self._has_told_of_carts = False
         self.change(site, now)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
@@ -173,6 +183,7 @@ class Desk:
             self._plugin_logs.inc()
             return {"index": index, "id": fresh_id, "status": "accepted", "warnings": [_PLUGIN_LOG]}
         self._refused[refused.type, refused.code].inc()
+        self._turned_away(self.site.id, refused, None if type(event) is Malformed else event)
         return {"index": index, "status": "refused", "code": refused.code, "errors": refused.errors}
 
 

@@ -18,7 +18,7 @@ from gateway.flow import accept
 from gateway.ingest.admission import Hold, Room
 from gateway.ingest.auth import Keys
 from gateway.ingest.body import Events, read_events
-from gateway.ingest.desk import Desk
+from gateway.ingest.desk import Desk, TurnedAway, nobody_asks
 from gateway.ingest.openapi import DOCS_PAGE, openapi
 from gateway.ingest.problem import NO_ROUTE, Problem
 from gateway.ingest.readiness import Readiness
@@ -47,6 +47,7 @@ class Routes:
         room: Room,
         others: Sequence[Route] = (),
         contract: Mapping[str, Any] = MappingProxyType({}),
+        turned_away: TurnedAway = nobody_asks,
     ) -> None:
         """`others` are routes of other rooms, answered as these are; `contract` has their path items.
 
@@ -55,7 +56,9 @@ class Routes:
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
         self._room = room
-        self._desks = {site.id: Desk(site, catalogue, clock.monotonic()) for site in config.sites}
+        self._desks = {
+            site.id: Desk(site, catalogue, clock.monotonic(), turned_away) for site in config.sites
+        }
         self._clock = clock
         self.change(config)
         self._catalogue = catalogue

@@ -162,6 +162,16 @@ STEPS = (
                 PRIMARY KEY (site, type)) {clustered}""",
         ),
     ),
+    Step(
+        # refused: a bounded sample; `errors` and `event` are JSON, masked before they come here.
+        "a masked sample of refused events",
+        (
+            """CREATE TABLE refused (
+                site {key} NOT NULL, id {key} NOT NULL, type {key} NOT NULL, code {key} NOT NULL,
+                at bigint NOT NULL, errors text NOT NULL, event text NOT NULL,
+                PRIMARY KEY (site, id)) {clustered}""",
+        ),
+    ),
 )
 
 

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from gateway import identifiers
-from gateway.event import LINK_MESSAGE
+from gateway.event import LINK_MESSAGE, json_to_keep
 from gateway.metrics import UNKNOWN
 from gateway.validation import messages
 from gateway.validation.catalogue import Catalogue
@@ -238,7 +236,7 @@ def _accepted(
     warnings: Sequence[Finding],
 ) -> Accepted | Refused:
     try:
-        body = orjson.dumps(event)
+        body = json_to_keep(event)
     except TypeError:  # nested deeper than its 254 levels, somewhere in a member that no schema knows
         return Refused(name, "schema_violation", [messages.TOO_DEEP])
     return Accepted(name, event, body, caller_id, *identity, occurred_at, warnings)

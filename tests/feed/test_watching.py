@@ -9,11 +9,12 @@ import pytest
 from aiohttp import web
 
 from gateway import metrics
-from gateway.app import Gateway, Part, refuse_what_cannot_keep_its_promises
+from gateway.app import Gateway
 from gateway.clock import SystemClock
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.feed.watching import Watch
+from gateway.parts import Part, refuse_what_cannot_keep_its_promises
 from gateway.sandbox import Sandbox
 from tests.feed.shop import feed, product
 from tests.service.conftest import KEY, running_shop, settings

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from gateway.app import esputnik_client
+from gateway.clients import esputnik_client
 from gateway.config import Site, StreamSettings
 from gateway.demo.parts import Postgres
 from gateway.errors import ConfigError, Unreachable

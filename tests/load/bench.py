@@ -46,7 +46,7 @@ class Row:
     p99_ms: float
 
 
-def config(folder: Path, brokers: str, port: int, metrics_port: int) -> Path:
+def config(folder: Path, brokers: str, port: int, metrics_port: int, append_seconds: float = 5) -> Path:
     path = folder / "bench.toml"
     path.write_text(f"""
 dev = true
@@ -60,7 +60,7 @@ topic_prefix = "bench"
 partitions = {rivals.PARTITIONS}
 replication = 1
 min_insync = 1
-append_seconds = 5
+append_seconds = {append_seconds}
 spool_path = "{folder / "spool.db"}"
 [links]
 url = "postgresql://unused@127.0.0.1:1/unused"

@@ -41,8 +41,13 @@ class Findings:
     mistakes: list[str] = field(default_factory=list)
     """Whatever should not have happened, with the request that did it."""
     seconds: float = 0.0
-    growth: float = 0.0
-    """MB that the gateway's memory grew by after the first tenth."""
+    memory: list[float] = field(default_factory=list)
+    """MB that the gateway took after each tenth: a leak climbs for ever, what is remembered levels off."""
+
+    @property
+    def growth(self) -> float:
+        """Return by how many MB the gateway grew after the first tenth."""
+        return self.memory[-1] - self.memory[0]
 
     def look_at(self, sent: Sent, status: int, body: bytes) -> None:
         """Note an answer, and what is wrong with it."""
@@ -80,15 +85,14 @@ async def fuzz(process: Process, count: int, seed: int) -> Findings:
     paths = await post_paths(process.port)
     memory = psutil.Process(process.pid).memory_info
     began = time.monotonic()
-    for share in (count // 10, count - count // 10):
-        before = memory().rss
-        per_worker = -(-share // _CONNECTIONS)
-        shuffle = random.Random(f"{seed}/{share}")
+    for tenth in range(10):
+        per_worker = -(-count // 10 // _CONNECTIONS)
+        shuffle = random.Random(f"{seed}/{tenth}")
         makers = [Mutator(shuffle.randrange(2**32), paths) for _ in range(_CONNECTIONS)]
         await asyncio.gather(
             *(_send_all(process.port, maker.requests(per_worker), findings) for maker in makers)
         )
-        findings.growth = (memory().rss - before) / _MB
+        findings.memory.append(memory().rss / _MB)
     findings.seconds = time.monotonic() - began
     return findings
 
@@ -209,7 +213,8 @@ async def main(count: int, seed: int) -> int:
     mistakes = findings.mistakes + failed
     print(f"seed {seed}: {sum(findings.answers.values())} requests in {findings.seconds:.0f} s")
     print("answers:", ", ".join(f"{status} x {times}" for status, times in findings.answers.most_common()))
-    print(f"memory grew by {findings.growth:.0f} MB after the first tenth; {len(mistakes)} mistakes")
+    told = " ".join(f"{size:.0f}" for size in findings.memory)
+    print(f"memory after each tenth, MB: {told}; {len(mistakes)} mistakes")
     for mistake in mistakes[:20]:
         print(mistake)
     return 1 if mistakes else 0

@@ -10,9 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.app import Gateway, Part
+from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import Config
+from gateway.parts import Part
 from gateway.sandbox import Sandbox
 
 KEY = "shop-key"

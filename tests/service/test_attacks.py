@@ -12,8 +12,8 @@ from gateway.ingest.server import HttpServer
 from tests.load.attacks import ATTACKS, CALM, GREEDY, OPEN, WILD, Target, attacked, report
 
 SIZE = 0.05
-GROWTH = 3 * 128
-"""MB that an attack may add: the bytes in flight, and twice as much for what threads and allocator keep."""
+GROWTH = 2 * 128
+"""MB that an attack may add: the bytes in flight, and as much for what has come and is not looked at yet."""
 SITES = {CALM, GREEDY, WILD, OPEN, "unknown"}
 LABELS = {
     "site",

@@ -72,6 +72,7 @@ ROUTES = [
     ("POST", "/v1/dead/replay"),
     ("POST", "/v1/dead/drop"),
     ("GET", "/v1/product-keys"),
+    ("GET", "/v1/refused"),
     ("GET", "/v1/sites/shop/setup"),
     ("POST", "/v1/sites/shop/setup/tracking"),
     ("POST", "/v1/sites/shop/setup/webpush"),

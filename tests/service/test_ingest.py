@@ -242,9 +242,14 @@ def starting(announced: int, sent: int) -> bytes:
 
 
 async def test_over_the_bytes_in_flight_a_request_is_asked_to_come_again(tmp_path: Path, sandbox: Sandbox):
-    limits = {"in_flight_bytes": 4 * 2**20, "body_bytes": 2**20, "decoded_bytes": 2**20}
+    limits = {
+        "in_flight_bytes": 5 * 2**20,
+        "body_bytes": 2**20,
+        "decoded_bytes": 2**20,
+        "values": 1000,
+    }
     async with running_shop(settings(tmp_path, sandbox, limits=limits), sandbox) as shop:
-        slow = [(await asyncio.open_connection("127.0.0.1", shop.gateway.port))[1] for _ in range(4)]
+        slow = [(await asyncio.open_connection("127.0.0.1", shop.gateway.port))[1] for _ in range(5)]
         for writer in slow:
             writer.write(starting(2**20, 1_040_000))
         async with asyncio.timeout(20):

@@ -32,6 +32,8 @@ class Wire:
         self.gate = asyncio.Event()
         self.gate.set()
         self.appends = 0
+        self.is_silent = False
+        """Whether a read waits for ever."""
 
     async def append(self, entries: Sequence[Entry]) -> None:
         self.appends += 1
@@ -42,6 +44,8 @@ class Wire:
             raise NotDurable("the broker is away", range(stands, len(entries)))
 
     async def read(self, group: str, limit: int, full: Container[int] = ()) -> Taken:
+        if self.is_silent:
+            await asyncio.Event().wait()
         return await self._stream.read(group, limit, full)
 
     async def commit(self, group: str, marks: Sequence[Mark]) -> None:
@@ -122,6 +126,12 @@ async def test_a_record_that_stands_twice_is_passed_on_once(stage: Stage) -> Non
         await stage.post(record("a-2"), record("a-3"))
         await stage.done()
     assert await stage.passed_on() == ["a-1", "a-2", "a-3"]
+
+
+async def test_a_stage_that_waits_for_records_stops_at_once(stage: Stage) -> None:
+    stage.events.is_silent = True
+    async with asyncio.timeout(20), stage.running():
+        await asyncio.sleep(0.01)
 
 
 async def test_of_a_callers_id_the_position_that_holds_it_is_passed_on_wherever_it_stands(

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 import zlib
 
 import orjson
@@ -7,7 +8,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ingest.body import Malformed, decompress, parse, parse_lines
+from gateway.config import Limits
+from gateway.ingest.admission import Hold, Room
+from gateway.ingest.body import Malformed, decompress, hold_objects, parse, parse_lines
 from gateway.ingest.problem import Problem
 
 LIMIT = 10_000
@@ -121,3 +124,20 @@ def test_no_error_repeats_what_the_body_said():
     with pytest.raises(Problem) as refused:
         parse(b'{"user_email": "olena@example.com')
     assert "olena" not in refused.value.detail
+
+
+CART = {"productKey": "kettle-1", "price": "899.00", "quantity": 1, "tags": ["a", "b"], "name": "Чайник"}
+
+
+@pytest.mark.parametrize("element", [[], {}, {"a": 1}, [1.5], "x", "я", {"a": 1, "b": 2}, "x" * 4000, CART])
+def test_the_room_that_a_body_takes_is_not_less_than_its_objects_and_records_do(element: object):
+    one = orjson.dumps(element)
+    raw = b"[" + b",".join([one] * min(10**6 // len(one), 50_000)) + b"]"
+    room = Room(10**9)
+    hold_objects(raw, Limits(), Hold(room))
+    tracemalloc.start()
+    kept = parse(raw)
+    objects, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept.items
+    assert objects + len(raw) <= 10**9 - room.left

@@ -12,8 +12,11 @@ from tests.contracts.shop import counted
 from tests.service.conftest import cart, event
 
 CATALOGUE = Catalogue()
-NOW = time.time_ns() // 1_000_000
 LABELS = {"site": "shop", "type": "StatusCart"}
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def desk(**of: Any) -> Desk:
@@ -28,7 +31,7 @@ def test_of_a_batch_what_the_browser_sends_is_set_aside_and_an_invalid_one_is_re
     sources = {"StatusCart": "browser", "PageView": "browser", "MainPage": "both", "ProductPage": "backend"}
     page = event("ProductPage", {"Product": {"productKey": "kettle-1"}})
     posted = [event(), page, cart(0), event("MainPage"), {**cart(), "id": "cart-1"}]
-    results, records = desk(sources=sources).judge(posted, NOW)
+    results, records = desk(sources=sources).judge(posted, now())
     assert [result["status"][0] for result in results] == ["a", "a", "r", "a", "a"]
     assert codes(results) == [["not_forwarded"], [], [], [], ["not_forwarded"]]
     assert [result.get("durable") for result in results] == [None, "stream", None, "stream", None]
@@ -41,8 +44,8 @@ def test_what_is_set_aside_is_counted_as_a_warning_alone_and_a_strict_site_refus
     extra = ({"code": "not_forwarded"}, {}, {"code": "strict_mode"})
     before = [counted(name, **LABELS, **more) for name, more in zip(names, extra, strict=True)]
     strict = desk(sources={"StatusCart": "browser"}, strict=True)
-    (result,), records = strict.judge([cart()], NOW)
-    strict.settle(records, NOW)
+    (result,), records = strict.judge([cart()], now())
+    strict.settle(records, now())
     assert (result["status"], records) == ("accepted", [])
     after = [counted(name, **LABELS, **more) for name, more in zip(names, extra, strict=True)]
     assert after == [before[0] + 1, *before[1:]]
@@ -51,9 +54,9 @@ def test_what_is_set_aside_is_counted_as_a_warning_alone_and_a_strict_site_refus
 def test_a_backends_first_cart_is_told_what_it_costs_once_and_every_one_goes_on():
     shop = desk(strict=True)
     with capture_logs() as logs:
-        results, records = shop.judge([event(), cart(), cart(2)], NOW)
+        results, records = shop.judge([event(), cart(), cart(2)], now())
         shop.change(shop.site, 0.0)
-        later, more = shop.judge([cart(3)], NOW)
+        later, more = shop.judge([cart(3)], now())
     assert codes(results) == [[], ["cart_from_backend"], []]
     assert codes(later) == [[]]
     assert len(records + more) == 4
@@ -61,5 +64,5 @@ def test_a_backends_first_cart_is_told_what_it_costs_once_and_every_one_goes_on(
 
 
 def test_a_site_that_says_its_carts_are_the_backends_needs_no_telling():
-    results, records = desk(sources={"StatusCart": "backend"}).judge([cart()], NOW)
+    results, records = desk(sources={"StatusCart": "backend"}).judge([cart()], now())
     assert (codes(results), len(records)) == ([[]], 1)

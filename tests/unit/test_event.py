@@ -1,3 +1,4 @@
+import tracemalloc
 import uuid
 
 import orjson
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UnreadableRecord
-from gateway.event import Record, caller_event_id, event_ids, lane_of
+from gateway.event import Record, caller_event_id, event_ids, json_to_keep, lane_of
 
 RECORD = Record(
     id="01a2098c-437d-7a05-888b-8a143761be03",
@@ -78,3 +79,13 @@ def test_a_lane_is_the_cookie_else_the_customer_else_the_contact_else_the_event(
     cookie, customer, email, phone, lane
 ):
     assert lane_of("shop", cookie, customer, email, phone, "id") == lane
+
+
+def test_what_is_kept_of_an_event_takes_no_more_memory_than_it_is_long():
+    event = {"GeneralInfo": {"s_location": "x" * 4000}}
+    tracemalloc.start()
+    kept = [json_to_keep(event) for _ in range(100)]
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept[0] == orjson.dumps(event)
+    assert taken < 100 * 4300  # 100 * 32 KB as orjson leaves them
