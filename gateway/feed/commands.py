@@ -73,7 +73,7 @@ def check_command(
     gc.set_threshold(COLLECT_EVERY)
     if html is not None:
         _refuse_no_place("--html", html)
-    if seen is not None and not seen.is_file():
+    if seen is not None and (seen.is_dir() or not seen.exists()):
         raise ConfigError([f"--seen: there is no file {seen}"])
     report = asyncio.run(_check(places or _links(config, site), seen, _asking(config, site, url)))
     if html is not None:
