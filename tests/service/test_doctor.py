@@ -167,6 +167,13 @@ async def test_ids_are_not_judged_by_a_feed_that_breaks_off(shop: Examined):
     assert (found["feed"].state, found["product ids"].state) == ("broken", "unknown")
 
 
+async def test_of_a_shop_that_does_not_answer_page_and_worker_are_told(shop: Examined):
+    shop.front.files["/"] = File("later", "text/html", 503)
+    _, found = await shop.examine()
+    assert (found["page"].state, found["worker"].state) == ("warning", "unknown")
+    assert f"open {shop.front.url}/" in found["page"].do
+
+
 async def test_without_a_gateway_the_rest_is_looked_at_all_the_same(shop: Examined):
     status, found = await shop.examine(NOWHERE)
     states = {name: one.state for name, one in found.items()}
