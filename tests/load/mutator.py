@@ -100,7 +100,7 @@ class Mutator:
         return event
 
     def _of_somebody(self, example: Any) -> Any:
-        """Return the example as one of many shoppers posts it; all of it on one cookie would be one history."""
+        """Return the example as one of many shoppers posts it: all on one cookie would be one history."""
         number = b"%08d" % self._random.randrange(_SHOPPERS)
         text = orjson.dumps(example)
         for constant, own in (
