@@ -235,7 +235,9 @@ class Gateway:
         self._watch(self._setup.pages.refresh())
         for part in (self._api, self._jobs, self._relay, self._recommendations, self._setup.pages):
             others = [*others, *part.routes()]
-        contract = together(api_paths(), relay_paths(), job_paths(), setup_paths())
+        contract = together(
+            api_paths(), relay_paths(), job_paths(), setup_paths(), KeptRoutes(config).contract()
+        )
         if self._console:
             others = [*others, *self._console.guarding(self._setup.routes())]
             contract = together(contract, operator_paths(), setup_operator_paths())

@@ -1,5 +1,6 @@
 """The command line: one command per mode, and what an operator needs besides."""
 
+import errno
 import sys
 from collections.abc import Coroutine
 from functools import partial
@@ -34,6 +35,9 @@ ConfigFile = Annotated[
 ]
 
 T = TypeVar("T")
+
+_NOT_TO_BE_HAD = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+"""Why an address cannot be listened on."""
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Event gateway for eSputnik.")
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
@@ -161,6 +165,10 @@ def main() -> None:
     except GatewayError as problem:
         print(f"gateway: {problem}", file=sys.stderr)
         sys.exit(1)
+    except OSError as problem:
+        if problem.errno not in _NOT_TO_BE_HAD:
+            raise
+        sys.exit(_fail(f"{problem.strerror}: choose another, or stop what has it"))
 
 
 def _load(path: Path | None) -> Config:

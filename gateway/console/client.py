@@ -7,6 +7,7 @@ import aiohttp
 import orjson
 
 from gateway.errors import GatewayError
+from gateway.ingest.problem import NO_ROUTE
 
 
 class Refusal(GatewayError):
@@ -64,8 +65,10 @@ class ConsoleClient:
 
     async def _ask(self, method: str, path: str, **arguments: Any) -> Any:
         status, body = await self._exchange(method, path, **arguments)
-        if status == 404 and b'"not_found"' in body and path.count("/") < 4:
-            raise GatewayError(f"the gateway at {self._url} has no operator routes: it has no operator.keys")
+        if status == 404 and NO_ROUTE.encode() in body:
+            raise GatewayError(
+                f"the gateway at {self._url} has no operator routes: it was started without operator.keys"
+            )
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from gateway.config import Config, Site
 from gateway.console.client import ConsoleClient, Refusal
-from gateway.console.commands import gateway_of
+from gateway.console.commands import KEY_VARIABLE, gateway_of
 from gateway.doctor.finding import Finding, broken, ok, warning
 from gateway.errors import ConfigError, GatewayError
 from gateway.setup.commands import path_of
@@ -58,10 +58,10 @@ async def _operated(config: Config, site: Site, url: str, told: Told) -> tuple[F
             keys = await operator.get("/v1/product-keys", site=site.id, keys="true")
             dead = await operator.get("/v1/dead", site=site.id)
     except ConfigError as problem:
-        do = "`gateway key new` makes one for [operator] keys; then more of the shop is told"
-        return warning("operator key", str(problem), do), told
+        makes = "" if config.operator.keys else "`gateway key new` makes one for [operator] keys; "
+        return warning("operator key", str(problem), f"{makes}with it, more of the shop is told"), told
     except GatewayError as problem:
-        do = "see that the gateway runs with this configuration, and has this site"
+        do = f"start the gateway with this configuration; {KEY_VARIABLE}, if set, must be one of its keys"
         return warning("operator key", str(problem), do), told
     return ok("operator key", "opens the operator's routes"), told._replace(setup=setup, keys=keys, dead=dead)
 

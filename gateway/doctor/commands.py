@@ -31,7 +31,7 @@ def doctor(
     named = [one for one in settings.sites if one.id == site or (not site and len(settings.sites) == 1)]
     if not named:
         known = ", ".join(one.id for one in settings.sites)
-        raise ConfigError([f"--site {site}: name one of the configured sites: {known}"])
+        raise ConfigError([f"{f'--site {site}'.strip()}: name one of the configured sites: {known}"])
     findings = asyncio.run(examine(settings, named[0], url))
     if as_json:
         typer.echo(orjson.dumps(json(named[0].id, findings), option=orjson.OPT_INDENT_2))

@@ -62,16 +62,18 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
     tracking, push = ((told.setup or {}).get(name) for name in ("tracking", "webpush"))
     if not tracking:
         return [unknown("page", "no domain is known whose page could be looked at")]
-    domain = tracking["domain"]
+    domain, origin = tracking["domain"], domain_of(tracking["domain"]).origin
     path = urlsplit(push["worker"]).path if push and push["domain"] == domain else None
+    unseen = unknown("worker", f"cannot be looked at, for {domain} cannot")
+    if path is None:
+        unseen = judging_shop.no_worker(site.id, domain, push["domain"] if push else None)
     try:
-        page, seen = await visit(domain_of(domain).origin, path)
+        page, seen = await visit(origin, path)
     except NotSeen as problem:
-        return [warning("page", str(problem), f"open https://{domain}/ from the host where this runs")]
+        return [warning("page", str(problem), f"open {origin}/ from the host where this runs"), unseen]
     found = [judging_shop.page(site.id, domain, page, told.script)]
     if seen is None:
-        do = f"gateway setup webpush --site {site.id} --domain {domain}"
-        return [*found, unknown("worker", "web push is not set up through this gateway", do)]
+        return [*found, unseen]
     ours = [*imported(told.worker or ""), site.push_worker_url]
     return [*found, judging_shop.worker(site.id, domain, seen, ours)]
 

@@ -51,6 +51,15 @@ def worker(site: str, domain: str, seen: Seen, ours: Collection[str]) -> Finding
     return ok("worker", f"{place} imports eSputnik's")
 
 
+def no_worker(site: str, domain: str, of_push: str | None) -> Finding:
+    """Judge that web push is not set up where tracking is, but at the domain `of_push` or nowhere."""
+    do = f"gateway setup webpush --site {site} --domain {domain}"
+    if of_push is None:
+        return unknown("worker", "web push is not set up through this gateway", do)
+    said = f"web push is set up at {of_push}, and tracking at {domain}"
+    return warning("worker", said, f"set both up at one of the two; for this one: {do}")
+
+
 def _kind(seen: Seen) -> str:
     """Return what stands in the place of a worker."""
     text = seen.text.strip()
@@ -87,6 +96,8 @@ def ids(standings: Mapping[str, Standing]) -> Finding:
     known = ", ".join(
         f"{source} {one.compared - len(one.unknown)} of {one.compared}" for source, one in compared.items()
     )
+    if all(len(one.unknown) == one.compared for one in compared.values()):
+        return unknown("product ids", f"too few to conclude anything; known elsewhere: {known}")
     return ok("product ids", f"known elsewhere: {known}")
 
 

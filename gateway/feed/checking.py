@@ -51,9 +51,15 @@ def check(
 
 
 def read(source: Source) -> Iterator[Item]:
-    """Yield a feed's products as they are, mended where that is mechanical; raises FeedUnreadable."""
-    for items in _read(source, Reader(), Mender(lambda finding: None)):
-        yield from items
+    """Yield a feed's products as they are, mended where that is mechanical.
+
+    Raises FeedUnreadable, which names the feed: it may be one of several.
+    """
+    try:
+        for items in _read(source, Reader(), Mender(lambda finding: None)):
+            yield from items
+    except FeedUnreadable as problem:
+        raise FeedUnreadable(f"{source.name}: {problem}") from None
 
 
 def _check_frame(source: Source, report: Report) -> None:

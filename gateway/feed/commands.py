@@ -22,6 +22,7 @@ from gateway.feed.apart import COLLECT_EVERY
 from gateway.feed.checking import check
 from gateway.feed.fixing import fix as write_fixed
 from gateway.feed.ids import FeedIds, hold, seen_of
+from gateway.feed.money import CURRENCIES
 from gateway.feed.push import Outcome, Push, in_words
 from gateway.feed.pushed import PRODUCTS, Pushed
 from gateway.feed.repairs import Settings
@@ -70,6 +71,10 @@ def check_command(
     Exit status: 0 nothing is wrong, 1 warnings, 2 errors, 3 a feed cannot be read.
     """
     gc.set_threshold(COLLECT_EVERY)
+    if html is not None:
+        _refuse_no_place("--html", html)
+    if seen is not None and (seen.is_dir() or not seen.exists()):
+        raise ConfigError([f"--seen: there is no file {seen}"])
     report = asyncio.run(_check(places or _links(config, site), seen, _asking(config, site, url)))
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
@@ -101,6 +106,11 @@ def fix(
     gc.set_threshold(COLLECT_EVERY)
     if target.exists() and target.resolve() == Path(place).resolve():
         raise ConfigError([f"{target} is the feed itself: name a new file"])
+    _refuse_no_place("the new file", target)
+    if currency and currency not in CURRENCIES:
+        raise ConfigError([f"--currency {currency}: give the code of ISO 4217, such as UAH"])
+    if base and not base.startswith(("https://", "http://")):
+        raise ConfigError([f"--base {base}: give the whole address, such as https://shop.example/"])
     told = _site(load(config), site).feed if site else SiteFeed()
     settings = Settings(currency or told.currency, brand or told.brand, base)
     report = asyncio.run(_fix(place, target, settings))
@@ -109,6 +119,14 @@ def fix(
     else:
         for line in changes(report):
             typer.echo(line)
+
+
+def _refuse_no_place(what: str, file: Path) -> None:
+    """Raise ConfigError where no file can be written, before a long check is done for nothing."""
+    if not file.parent.is_dir():
+        raise ConfigError([f"{what}: there is no folder {file.parent}"])
+    if file.is_dir():
+        raise ConfigError([f"{what}: {file} is a folder: name a file in it"])
 
 
 @feed.command()

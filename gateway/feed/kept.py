@@ -13,8 +13,27 @@ from aiohttp import hdrs, web
 
 from gateway.config import Config
 from gateway.feed.source import Source, pieces
+from gateway.ingest.openapi import PROBLEM
 from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Route
+
+_PATH = "/sites/{site}/feed/{language}.xml"
+_PARAMETERS = [
+    {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    for name in ("site", "language")
+]
+_SUMMARY = "The last good version of a site's feed in a language"
+_GET = {
+    "summary": _SUMMARY,
+    "tags": ["pages"],
+    "responses": {
+        "200": {"description": _SUMMARY, "content": {"application/xml": {"schema": {"type": "string"}}}},
+        "206": {"description": "the part of it that was asked for"},
+        "304": {"description": "as the caller has it already"},
+        "404": {"description": "there is none", "content": PROBLEM},
+        "416": {"description": "it has no such part"},
+    },
+}
 
 
 class Kept:
@@ -57,8 +76,11 @@ class KeptRoutes:
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each route; none without a feed."""
-        path = "/sites/{site}/feed/{language}.xml"
-        return [(method, path, self.get_feed) for method in (hdrs.METH_GET, hdrs.METH_HEAD) if self._paths]
+        return [(method, _PATH, self.get_feed) for method in (hdrs.METH_GET, hdrs.METH_HEAD) if self._paths]
+
+    def contract(self) -> dict[str, Any]:
+        """Return what OpenAPI says of the route, by its path; nothing without a feed."""
+        return {_PATH: {"parameters": _PARAMETERS, "get": _GET}} if self._paths else {}
 
     async def get_feed(self, request: web.Request) -> web.StreamResponse:
         """Return the last good version of a feed, or what of it changed or is asked for."""

@@ -81,7 +81,7 @@ def pushed(outcome: Outcome, dry_run: bool, market: str = "") -> Iterator[str]:
         f"{outcome.unchanged} have not changed"
     )
     if outcome.unreadable:
-        yield f"{'':10}the feed {printable(outcome.unreadable)}"
+        yield f"{'':10}{printable(outcome.unreadable)}"
     if outcome.kept:
         yield f"{outcome.kept} are not in the feed any more; so many are removed only with --remove-many"
     for word, counts in (("skipped", outcome.skipped), ("rejected", outcome.rejected)):

@@ -21,6 +21,8 @@ FEED_BYTES = 4 * 2**30
 _CONNECT_SECONDS = 15
 _SILENT_SECONDS = 60
 """How long a shop may compute before the next bytes come; big feeds are made while they are read."""
+_LOADING_SECONDS = 3600
+"""For all of a feed: one that trickles in would hold up those of every other site."""
 _REDIRECTS = 5
 _GZIP = b"\x1f\x8b"
 
@@ -151,7 +153,7 @@ async def download(url: str, path: Path, limit: int = FEED_BYTES) -> str:
     """
     if not url.lower().startswith(("http://", "https://")):
         raise FeedUnreadable("has an address that eSputnik cannot load: give one with http:// or https://")
-    timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
+    timeout = ClientTimeout(total=_LOADING_SECONDS, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
     headers = {
         "User-Agent": "esputnik-gateway",
         "Accept-Encoding": "gzip",

@@ -21,6 +21,9 @@ _UNMERGE = "DELETE FROM merges WHERE site = $1 AND customer = $2"
 
 _NAMES = "(SELECT value->>0 FROM rows($2))"
 _MINE = {
+    # Without their sightings a cookie may be shared later or not at all, so it is read whole once more.
+    "shared": "shared_cookies WHERE site = $1 AND cookie IN "  # noqa: S608 -- ours
+    f"(SELECT cookie FROM sightings WHERE site = $1 AND owner IN {_NAMES})",
     "sightings": f"sightings WHERE site = $1 AND owner IN {_NAMES}",
     "claims": f"claims WHERE site = $1 AND owner IN {_NAMES}",
     "merges": f"merges WHERE site = $1 AND ('{CUSTOMER}' || customer IN {_NAMES} "
@@ -114,7 +117,7 @@ async def forget(
             trail=await _count(transaction, "trail", site, persons),
         )
         if not dry_run:
-            for what in ("sightings", "claims", "merges"):
+            for what in ("shared", "sightings", "claims", "merges"):
                 await _delete(transaction, what, site, names)
             await _delete(transaction, "trail", site, persons)
             rows = sorted((site, digest(state.salt, one), now_ms) for one in names)

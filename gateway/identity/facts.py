@@ -63,6 +63,9 @@ class Facts:
         """Those that the store does not hold yet, each with its cookie."""
         self.new_claims: dict[tuple[str, str, int], Sighting] = {}
         """The same of claims, by contact key, customer and day."""
+        self.newly_shared: dict[str, Moment] = {}
+        """Cookies of which the store does not hold since when they are shared."""
+        self._shared: dict[str, Moment] = {}
         self._merged = merged or {}
         self.has_merged = bool(self._merged)
         self._members: dict[str, list[str]] = defaultdict(list)
@@ -82,6 +85,11 @@ class Facts:
         """Take in a customer seen with a contact key; only the earliest of a day counts."""
         if self.recall_claim(contact, sighting):
             self.new_claims[contact, sighting.owner, sighting.at // DAY_MS] = sighting
+
+    def share(self, cookie: str, moment: Moment) -> None:
+        """Take in that the cookie is shared from that moment on; its later sightings are not read again."""
+        if cookie not in self._shared or moment < self._shared[cookie]:
+            self._shared[cookie] = self.newly_shared[cookie] = moment
 
     def history(self, cookie: str) -> Sequence[Sighting]:
         """Return who was seen on the cookie, in order of event time."""
@@ -115,6 +123,10 @@ class Facts:
     def group(self, root: str) -> list[str]:
         """Return every name of the customer: his own, and those merged into him."""
         return [root, *self._members.get(root, ())]
+
+    def recall_shared(self, cookie: str, moment: Moment) -> None:
+        """Take in since when the store says that the cookie is shared."""
+        self._shared[cookie] = moment
 
     def recall_sighting(self, cookie: str, sighting: Sighting) -> bool:
         """Take in what the store holds; return whether it was not known yet."""

@@ -9,16 +9,18 @@ from gateway.identity.settings import StitchSettings
 from gateway.identity.thinning import SPANS
 from gateway.store import Row, Statement, Transaction, bulk
 
-_HISTORY, _CLAIM, _SEEN, _EPOCH = 0, 1, 2, 3
+_HISTORY, _CLAIM, _SEEN, _EPOCH, _SHARED = 0, 1, 2, 3, 4
 
-# $1 sites; $2 cookies of the batch, each with its earliest event; $3 names for whom a cookie is wanted;
-# $4 every name in the batch; $5 time of the earliest event, $6 the link age before it; $7 the smallest limit
-# of cookies; $8 the width of the spans within which one owner's old sightings in a row are told by the first
-# and the last; $9 names of customers near the limit, of whom every sighting counts. Each step looks keys up
-# by an index.
+# $1 sites, each with how many owners make a cookie shared; $2 cookies of the batch, each with its earliest
+# event; $3 names for whom a cookie is wanted; $4 every name in the batch; $5 time of the earliest event, $6
+# the link age before it; $7 the smallest limit of cookies; $8 the width of the spans within which one owner's
+# old sightings in a row are told by the first and the last; $9 names of customers near the limit, of whom
+# every sighting counts. Each step looks keys up by an index.
 _READ = """
     WITH epochs AS (  -- an operator's change waits for this batch, or this batch for the change
         SELECT site, epoch FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1)) FOR SHARE
+    ), crowds AS (
+        SELECT value->>0 AS site, CAST(value->>1 AS bigint) AS owners FROM rows($1)
     ), asked AS (
         SELECT value->>0 AS site, value->>1 AS cookie, CAST(value->>2 AS bigint) AS since FROM rows($2)
     ), wanted AS (
@@ -26,7 +28,9 @@ _READ = """
     ), people AS (  -- who is named, and who was on the cookies from the last sighting before their events on
         SELECT value->>0 AS site, value->>1 AS owner FROM rows($4)
         UNION
-        SELECT s.site, s.owner FROM asked a JOIN sightings s ON s.site = a.site AND s.cookie = a.cookie
+        SELECT s.site, s.owner FROM asked a JOIN crowds k ON k.site = a.site
+        LEFT JOIN shared_cookies m ON m.site = a.site AND m.cookie = a.cookie AND m.owners = k.owners
+        JOIN sightings s ON s.site = a.site AND s.cookie = a.cookie AND s.at <= coalesce(m.at, {ever})
         WHERE s.owner <> '' AND s.at >= coalesce(
             (SELECT max(p.at) FROM sightings p
              WHERE p.site = a.site AND p.cookie = a.cookie AND p.at < a.since), a.since)
@@ -67,18 +71,22 @@ _READ = """
             row_number() OVER (PARTITION BY o.site, o.owner ORDER BY max(o.at) DESC) AS place
         FROM wanted_names w JOIN owned o ON o.site = w.site AND o.owner = w.owner
         GROUP BY o.site, o.owner, o.cookie HAVING max(o.at) >= $6
-    ), cookies AS (
-        SELECT site, cookie, min(since) AS since FROM (
+    ), cookies AS (  -- behind the mark of a shared one nothing changes its links
+        SELECT c.site, c.cookie, min(c.since) AS since, min(m.at) AS shared_at, min(m.event_id) AS shared_by
+        FROM (
             SELECT site, cookie, since FROM asked
             UNION ALL
             SELECT site, cookie, $5 FROM candidates WHERE place <= 2 * $7
-        ) AS each_cookie GROUP BY site, cookie
+        ) AS c JOIN crowds k ON k.site = c.site
+        LEFT JOIN shared_cookies m ON m.site = c.site AND m.cookie = c.cookie AND m.owners = k.owners
+        GROUP BY c.site, c.cookie
     ), histories AS (  -- amid: behind the batch's events, before which nothing new comes in between
         SELECT s.site, s.cookie, s.at, s.event_id, s.owner, s.type,
             lag(s.owner) OVER one = s.owner AND lead(s.owner) OVER one = s.owner
             AND lag(s.at / $8) OVER one = s.at / $8 AND lead(s.at / $8) OVER one = s.at / $8
             AND lead(s.at) OVER one < c.since AND s.owner >= 'customer/' AND s.owner < 'customer0' AS amid
-        FROM cookies c JOIN sightings s ON s.site = c.site AND s.cookie = c.cookie
+        FROM cookies c JOIN sightings s
+            ON s.site = c.site AND s.cookie = c.cookie AND s.at <= coalesce(c.shared_at, {ever})
         WINDOW one AS (PARTITION BY s.site, s.cookie ORDER BY s.at, s.event_id)
     )
     SELECT 0 AS kind, site, cookie AS subject, at, event_id, owner, type FROM histories
@@ -92,7 +100,9 @@ _READ = """
     WHERE place = 1 OR at > $5 OR (site, owner) IN (SELECT site, owner FROM near_limit)
     UNION ALL
     SELECT 3, site, '', epoch, '', '', '' FROM epochs
-"""
+    UNION ALL
+    SELECT 4, site, cookie, shared_at, shared_by, '', '' FROM cookies WHERE shared_at IS NOT NULL
+""".replace("{ever}", str(2**62))
 
 _EPOCHS = """
     SELECT 3, site, '', epoch, '', '', '' FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1))
@@ -114,6 +124,17 @@ _CLAIM_CONTACT = """
     ON CONFLICT (site, contact, owner, day) DO UPDATE
         SET at = excluded.at, event_id = excluded.event_id, type = excluded.type
         WHERE (excluded.at, excluded.event_id) < (claims.at, claims.event_id)
+"""
+
+
+_SHARE = """
+    INSERT INTO shared_cookies (site, cookie, owners, at, event_id)
+    SELECT value->>0, value->>1, CAST(value->>2 AS bigint), CAST(value->>3 AS bigint), value->>4
+    FROM rows($1) WHERE true
+    ON CONFLICT (site, cookie) DO UPDATE
+        SET owners = excluded.owners, at = excluded.at, event_id = excluded.event_id
+        WHERE excluded.owners <> shared_cookies.owners
+            OR (excluded.at, excluded.event_id) < (shared_cookies.at, shared_cookies.event_id)
 """
 
 
@@ -167,6 +188,8 @@ async def _read(
             known.facts[site].recall_sighting(subject, Sighting(at, event, owner, type_))
         elif kind == _CLAIM:
             known.facts[site].recall_claim(subject, Sighting(at, event, owner, type_))
+        elif kind == _SHARED:
+            known.facts[site].recall_shared(subject, (at, event))
         else:
             known.facts[site].recall_seen(owner, Seen(at, event, subject, type_))
     return known
@@ -178,7 +201,7 @@ async def _rows(
     settings: Mapping[str, StitchSettings],
     whole: set[Key],
 ) -> Sequence[Row]:
-    sites = bulk((site,) for site in asked.sites)
+    sites = bulk((site, settings[site].kiosk) for site in asked.sites)
     if not (asked.cookies or asked.named):
         return await transaction.fetch(_EPOCHS, sites)
     ages = [settings[site].link_age_ms for site in asked.sites]
@@ -196,11 +219,14 @@ async def _rows(
     )
 
 
-def writes(facts: Mapping[str, Facts]) -> list[Statement]:
+def writes(facts: Mapping[str, Facts], settings: Mapping[str, StitchSettings]) -> list[Statement]:
     """Return what stores the facts that are new; rows go by key, so that no two workers wait in a circle."""
+    shared: list[tuple[str | int, ...]] = []
     seen: list[tuple[str | int, ...]] = []
     claimed: list[tuple[str | int, ...]] = []
     for site, known in facts.items():
+        crowd = settings[site].kiosk
+        shared += ((site, cookie, crowd, *moment) for cookie, moment in known.newly_shared.items())
         seen += ((site, cookie, *sighting) for cookie, sighting in known.new_sightings)
         claimed += (
             (site, contact, owner, day, claim.at, claim.event, claim.type)
@@ -211,4 +237,6 @@ def writes(facts: Mapping[str, Facts]) -> list[Statement]:
         statements.append(Statement(_SEE, bulk(sorted(seen))))
     if claimed:
         statements.append(Statement(_CLAIM_CONTACT, bulk(sorted(claimed))))
+    if shared:
+        statements.append(Statement(_SHARE, bulk(sorted(shared))))
     return statements

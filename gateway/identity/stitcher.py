@@ -110,7 +110,7 @@ class Stitcher:
                     break
                 self._memory.clear()
             self._decide(batch, known.facts)
-            statements = [*links.writes(known.facts), *audit.writes(batch.entries)]
+            statements = [*links.writes(known.facts, self._settings), *audit.writes(batch.entries)]
             if statements:
                 await transaction.write(statements)
         self._remember(batch, now)
@@ -168,6 +168,10 @@ class Stitcher:
             decision = batch.decisions[place] = rules.decide(record, self._is_tracking(record))
             last = seen_until.get(batch.cookie(place))
             batch.entries += audit.entries_of(record, decision, rules, last, self._settings[record.site])
+        for site, cookie in batch.cookies_asked():
+            shared = batch.rules[site].timelines.shared(cookie)
+            if shared is not None:
+                facts[site].share(cookie, shared.moment)
 
     def _remember(self, batch: "_Batch", now: float) -> None:
         """Take in what is stored now."""

@@ -9,6 +9,9 @@ from aiohttp import web
 
 from gateway.validation import Finding
 
+NO_ROUTE = "no route has this path; GET /docs shows them"
+"""The detail of a 404 that comes from no handler."""
+
 _TITLES = {
     "not_an_object": "The body is not an object",
     "schema_violation": "The body breaks the contract",

@@ -20,7 +20,7 @@ from gateway.ingest.auth import Keys
 from gateway.ingest.body import Events, read_events
 from gateway.ingest.desk import Desk, TurnedAway, nobody_asks
 from gateway.ingest.openapi import DOCS_PAGE, openapi
-from gateway.ingest.problem import Problem
+from gateway.ingest.problem import NO_ROUTE, Problem
 from gateway.ingest.readiness import Readiness
 from gateway.ingest.reply import batch_reply, tracker_reply
 from gateway.stream import Stream
@@ -219,7 +219,7 @@ def _only(methods: Sequence[str]) -> Handler:
 
 
 async def _nothing_here(request: web.Request) -> web.Response:
-    raise Problem(404, "not_found", "no route has this path; GET /docs shows them")
+    raise Problem(404, "not_found", NO_ROUTE)
 
 
 def _take_idempotency_key(request: web.Request, events: Events) -> None:

@@ -47,6 +47,7 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text if "//" in text else f"//{text}")
         _ = parts.port
     except ValueError:
+        _refuse_an_address(text)  # IPv6 without brackets
         raise ValueError(f"this is no address; write the name alone, as in {_SHOP}") from None
     if parts.scheme not in ("", "http", "https"):
         raise ValueError(f"write the name alone or with https:// before it, as in https://{_SHOP}")
@@ -65,14 +66,18 @@ def _refuse_what_is_more_than_a_host(parts: SplitResult, host: str) -> None:
 
 
 def _refuse_what_is_no_name(host: str) -> None:
-    if _is_address(host):
-        raise ValueError(f"give the shop's name instead of an IP address, as in {_SHOP}")
+    _refuse_an_address(host)
     if not host.isascii():
         raise ValueError(f"write {_in_ascii(host)}: browsers and eSputnik know the domain by that form")
     if "." not in host:
         raise ValueError(f"give the whole name with its dot, as in {_SHOP}; only localhost has none")
     if len(host) > _LONGEST or not all(_LABEL.fullmatch(label) for label in host.split(".")):
         raise ValueError(f"use letters, digits and single dots, with hyphens only in between, as in {_SHOP}")
+
+
+def _refuse_an_address(host: str) -> None:
+    if _is_address(host):
+        raise ValueError(f"give the shop's name instead of an IP address, as in {_SHOP}")
 
 
 def _is_address(host: str) -> bool:

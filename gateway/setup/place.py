@@ -52,14 +52,14 @@ def _refuse_no_path(path: str) -> None:
         )
     if "\\" in path:
         raise ValueError("holds a backslash: write / between folders")
-    if not path.startswith("/"):
-        raise ValueError(f"must start with /, as in /{path}: it is told from the shop's root")
-    if "?" in path or "#" in path:
-        raise ValueError("has a query or a fragment: end it with the file's name")
     if {".", ".."} & set(path.split("/")):
         raise ValueError(
             "holds . or .. as a folder and may lead out of the shop's root: write it out in full"
         )
+    if not path.startswith("/"):
+        raise ValueError(f"must start with /, as in /{path}: it is told from the shop's root")
+    if "?" in path or "#" in path:
+        raise ValueError("has a query or a fragment: end it with the file's name")
     if not _PATH_CHARACTERS.fullmatch(path) or "//" in path:
         raise ValueError("may hold letters, digits, . _ ~ - and single slashes only: rename the file")
 

@@ -19,9 +19,9 @@ from gateway.setup.domain import domain_of
 from gateway.setup.pages import TRACKING_PATH, Pages
 from gateway.setup.place import DEFAULT_PATH, checked_path, checked_scope
 from gateway.setup.shelf import Shelf
-from gateway.setup.status import missing, status_of
+from gateway.setup.status import Missing, missing, no_public_url, status_of
 from gateway.setup.table import Thing
-from gateway.setup.tracking import set_up, tracking_of
+from gateway.setup.tracking import Tracking, set_up, tracking_of
 from gateway.setup.webpush import WORKER_PAGE, Wish, is_merged, notes, set_up_web_push, web_push_of
 from gateway.setup.worker import FILE_CHARACTERS
 from gateway.store import Store
@@ -136,7 +136,7 @@ class Setup:
                 "site_id": tracking.site_id,
                 "snippet": tracking.html,
                 "link": self._link(request, site),
-                "missing": [one._asdict() for one in missing(site, tracking)],
+                "missing": [one._asdict() for one in self._missing(request, site, tracking)],
             }
         )
 
@@ -166,6 +166,11 @@ class Setup:
                 "notes": list(notes(found, workers)),
             }
         )
+
+    def _missing(self, request: web.Request, site: Site, tracking: Tracking) -> list[Missing]:
+        is_for_shoppers = not tracking.domain.startswith("localhost")
+        nowhere = [no_public_url(request.host)] if is_for_shoppers and not self._public_url else []
+        return missing(site, tracking) + nowhere
 
     def _link(self, request: web.Request, site: Site) -> str:
         address = self._public(request) + TRACKING_PATH.format(site=site.id)

@@ -81,6 +81,13 @@ def missing(site: Site, tracking: Tracking | None) -> list[Missing]:
     return found
 
 
+def no_public_url(host: str) -> Missing:
+    """Return that links lead to the host under which somebody asked the gateway, for want of a better one."""
+    why = f"the link leads to {host}, where you asked, and shoppers' browsers may not get there"
+    do = 'in the configuration: listen.public_url = "https://events.shop.example"; it needs a restart'
+    return Missing("public_url", why, do)
+
+
 UNTOLD = (
     "eSputnik tells a siteId only when a domain is new, and this one was there: it stands in what the shop's "
     "pages post to the tracker, as GeneralInfo.siteId, and in the account; give it with --site-id"

@@ -172,6 +172,17 @@ STEPS = (
                 PRIMARY KEY (site, id)) {clustered}""",
         ),
     ),
+    Step(
+        # identity: from when on a cookie is shared, by how many owners within a day. What comes after that
+        # changes no link and is not read again: a cookie that a store sends for everybody has millions.
+        "cookies that are shared, and since when",
+        (
+            """CREATE TABLE shared_cookies (
+                site {key} NOT NULL, cookie {key} NOT NULL, owners bigint NOT NULL,
+                at bigint NOT NULL, event_id {key} NOT NULL,
+                PRIMARY KEY (site, cookie)) {clustered}""",
+        ),
+    ),
 )
 
 

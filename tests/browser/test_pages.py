@@ -60,11 +60,12 @@ async def test_without_the_header_that_the_gateway_sends_the_browser_refuses_the
     assert await browser.run(REGISTER, PATH, "/") == {}
 
 
-async def test_a_page_that_links_the_tracking_script_is_a_page_view_of_the_shop(
-    shop: Connected, browser: Browser
+@pytest.mark.parametrize("way", ["link", "snippet"])
+async def test_a_page_with_the_tracking_script_is_a_page_view_of_the_shop(
+    shop: Connected, browser: Browser, way: str
 ):
     _, made = await shop.set_up("tracking")
-    shop.show(made["link"])
+    shop.show(made[way])
     await browser.open(f"{shop.front.url}/?utm_source=test")
     message = await page_view(shop)
     general = message["GeneralInfo"]

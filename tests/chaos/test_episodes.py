@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.episodes import WORLDS, run
 
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.mark.timeout(400)

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.identity.changes import forget
+from gateway.identity.links import read
 from gateway.identity.people import look_up_cookie, look_up_person
+from gateway.identity.questions import question
 from gateway.store import Store
 from tests.contracts.shop import (
     DAY,
@@ -129,6 +132,38 @@ async def test_18_the_same_customers_over_more_than_a_day_share_nothing(shop: Sh
     apart = DAY // 198
     await shop.post(*(event(number, number * apart, customer=f"K{number}") for number in range(200)))
     assert customers(await shop.post(event(300, 199 * apart + 1))) == ["K199"]
+
+
+async def test_18_what_comes_after_a_cookie_was_shared_is_not_read_again(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, kiosk=3))
+    await shop.post(*(event(number, number, customer=f"K{number}") for number in range(3)))
+    await shop.post(*(event(number, number, customer=f"K{number}") for number in range(3, 50)))
+    asked = question(["shop"], [event(60, 60)])
+    async with store.transaction() as transaction:
+        known = await read(transaction, asked, {"shop": shop.settings}, {})
+    assert [seen.at - NOON for seen in known.facts["shop"].history("C")] == [0, 1, 2]
+    assert words(await shop.post(event(61, 61), event(62, 1))) == [
+        "anonymous:shared_cookie",
+        "linked:inside_link",
+    ]
+
+
+async def test_18_with_another_limit_a_cookie_is_judged_by_all_that_was_seen_on_it(store: Store) -> None:
+    strict = Shop(store, settings=replace(SETTINGS, kiosk=3))
+    await strict.post(*(event(number, number, customer=f"K{number}") for number in range(5)))
+    assert words(await strict.post(event(11, 11))) == ["anonymous:shared_cookie"]
+    lenient = Shop(store)
+    assert customers(await lenient.post(event(12, 12))) == ["K4"]
+    assert words(await strict.post(event(13, 13))) == ["anonymous:shared_cookie"]
+
+
+async def test_18_a_cookie_whose_crowd_was_erased_is_judged_by_who_is_left(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, kiosk=3))
+    await shop.post(*(event(number, number, customer=customer) for number, customer in enumerate("ABC")))
+    await shop.post(event(4, 4, customer="B"))
+    assert words(await shop.post(event(5, 5))) == ["anonymous:shared_cookie"]
+    await forget(store, "shop", A, shop.settings, "ann", NOON + DAY)
+    assert customers(await shop.post(event(6, 6))) == ["B"]
 
 
 async def test_18_a_backend_event_is_not_given_a_shared_cookie(store: Store) -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import cli
+from gateway.errors import ConfigError
 from tests.feed.shop import feed, product
 
 SITE = """
@@ -98,6 +99,29 @@ def test_fix_lists_what_it_changed_and_leaves_the_feed_alone(tmp_path: Path):
     assert path.read_text() == before
     assert run("check", tmp_path / "new.xml").exit_code == 0
     assert "nothing to mend" in run("fix", tmp_path / "new.xml", tmp_path / "newer.xml").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["check", "feed.xml", "--html", "no/report.html"], "--html: there is no folder no"),
+        (["check", "feed.xml", "--html", "."], "--html: . is a folder: name a file in it"),
+        (["check", "feed.xml", "--seen", "ids"], "--seen: there is no file ids"),
+        (["fix", "feed.xml", "."], "the new file: . is a folder: name a file in it"),
+        (["fix", "feed.xml", "new.xml", "--currency", "грн"], "--currency грн: give the code of ISO 4217"),
+        (
+            ["fix", "feed.xml", "new.xml", "--base", "shop.example"],
+            "--base shop.example: give the whole",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_the_feed_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+):
+    monkeypatch.chdir(tmp_path)
+    refused = run(*arguments)
+    assert sentence in str(refused.exception)
+    assert isinstance(refused.exception, ConfigError)
 
 
 def test_fix_does_not_write_over_the_feed(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Feeds that are none, are broken or mean harm: one sentence each, that says what to do."""
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import FeedUnreadable
+from gateway.feed import source
 from gateway.feed.checking import check
 from gateway.feed.findings import Severity
 from gateway.feed.report import Report
@@ -213,9 +215,17 @@ async def web_shop() -> AsyncIterator[str]:
         request.transport.abort()
         return answer
 
+    async def trickling(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/xml"})
+        await answer.prepare(request)
+        while True:
+            await answer.write(b"<!-- -->")
+            await asyncio.sleep(0.02)
+
     app = web.Application()
     app.add_routes(
         [
+            web.get("/trickling", trickling),
             web.get("/status/{status}", status),
             web.get("/feed.xml", served),
             web.get("/packed.xml", packed),
@@ -250,6 +260,12 @@ async def loaded(url: str, limit: int = 2**30) -> Report:
 async def test_a_feed_that_does_not_come_is_told_why(web_shop: str, path: str, sentence: str):
     (told,) = details(await loaded(web_shop + path), "unreadable")
     assert sentence in told
+
+
+async def test_a_feed_that_never_ends_is_given_up(web_shop: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(source, "_LOADING_SECONDS", 0.2)
+    (told,) = details(await loaded(f"{web_shop}/trickling"), "unreadable")
+    assert "does not answer in time" in told
 
 
 async def test_a_feed_from_the_web_is_checked(web_shop: str):

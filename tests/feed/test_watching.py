@@ -145,6 +145,7 @@ async def test_a_gateway_that_runs_watches_and_serves(tmp_path: Path, host: Feed
                 assert answer.status == 404
         async with shop.http.head(f"{shop.url}/sites/shop/feed/uk.xml") as answer:
             assert (answer.status, answer.content_type) == (200, "application/xml")
+        assert "/sites/{site}/feed/{language}.xml" in (await shop.get("/openapi.json"))[1]["paths"]
 
 
 async def test_watching_alone_opens_no_stream(tmp_path: Path, host: FeedHost):

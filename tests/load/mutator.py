@@ -14,6 +14,9 @@ import zstandard
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 SITE, KEY = "demo-shop", "fuzz-key"
+_SHOPPERS = 5000
+_COOKIE = b"6b1f9a52-1c3d-4e0f-9a77-2f4f0d0a9c11"
+"""Of most examples, as `"42"` is the customer."""
 _SCALARS: Sequence[Any] = (
     None, True, False, 0, -1, 1, 2**53, 2**64 - 1, -(2**63), 0.1, 1e308, "", " ", "0", "null", "\x00",
     "\u200f42", "x" * 301, "x" * 3000, "ї" * 50, "😀", "A@B.C", "a@b@c", "+38 (050) 123-45-67", "NaN",
@@ -91,10 +94,22 @@ class Mutator:
         return orjson.dumps(events)
 
     def _event(self) -> Any:
-        event = copy.deepcopy(self._random.choice(self._examples))
+        event = self._of_somebody(self._random.choice(self._examples))
         for _ in range(self._random.choice((0, 1, 1, 2, 4))):
             event = self._mutated(event)
         return event
+
+    def _of_somebody(self, example: Any) -> Any:
+        """Return the example as one of many shoppers posts it: all on one cookie would be one history."""
+        number = b"%08d" % self._random.randrange(_SHOPPERS)
+        text = orjson.dumps(example)
+        for constant, own in (
+            (_COOKIE, number + _COOKIE[8:]),
+            (b'"42"', b'"%b"' % number),
+            (b"olena@", number + b"@"),
+        ):
+            text = text.replace(constant, own)
+        return orjson.loads(text)
 
     def _mutated(self, event: Any) -> Any:
         draw = self._random

@@ -16,6 +16,7 @@ from gateway.config import Limits
 from gateway.console.client import ConsoleClient
 from gateway.console.openapi import operator_paths
 from gateway.demo.parts import free_port
+from gateway.errors import GatewayError
 from gateway.sandbox import Sandbox
 from gateway.setup.openapi import setup_operator_paths
 from tests.ledger import taken, until_taken
@@ -87,6 +88,10 @@ async def test_without_an_operator_key_the_routes_do_not_exist(tmp_path: Path, s
         shop = Operated(plain.gateway, sandbox, plain.http)
         for method, path in ROUTES:
             assert (await shop.ask(method, path, key=KEY))[0] == 404
+        async with ConsoleClient(shop.url, OPERATOR) as client:
+            for path in ("/v1/dead", "/v1/sites/shop/setup"):
+                with pytest.raises(GatewayError, match=r"was started without operator\.keys"):
+                    await client.get(path)
 
 
 async def test_dead_letters_are_counted_by_site_type_and_reason(shop: Operated):

@@ -15,6 +15,7 @@ from gateway.config import load
 from gateway.demo.parts import free_port
 from gateway.doctor.examining import examine
 from gateway.doctor.finding import Finding, exit_status
+from gateway.keys import hashed
 from gateway.sandbox import Sandbox
 from tests.feed.shop import feed, product
 from tests.service.conftest import event, running_shop
@@ -166,6 +167,13 @@ async def test_ids_are_not_judged_by_a_feed_that_breaks_off(shop: Examined):
     assert (found["feed"].state, found["product ids"].state) == ("broken", "unknown")
 
 
+async def test_of_a_shop_that_does_not_answer_page_and_worker_are_told(shop: Examined):
+    shop.front.files["/"] = File("later", "text/html", 503)
+    _, found = await shop.examine()
+    assert (found["page"].state, found["worker"].state) == ("warning", "unknown")
+    assert f"open {shop.front.url}/" in found["page"].do
+
+
 async def test_without_a_gateway_the_rest_is_looked_at_all_the_same(shop: Examined):
     status, found = await shop.examine(NOWHERE)
     states = {name: one.state for name, one in found.items()}
@@ -187,6 +195,17 @@ async def test_without_an_operator_key_one_warning_says_why_less_is_told(shop: E
     status, found = await shop.examine()
     assert [name for name, one in found.items() if one.state == "warning"] == ["operator key"]
     assert (status, found["delivery"].state, found["dead letters"].state) == (1, "ok", "unknown")
+
+
+async def test_where_operator_keys_are_hashed_the_environment_holds_one(
+    shop: Examined, monkeypatch: pytest.MonkeyPatch
+):
+    shop.file.write_text(shop.file.read_text().replace(f'["{OPERATOR}"]', f'["{hashed(OPERATOR)}"]'))
+    _, found = await shop.examine()
+    assert "GATEWAY_OPERATOR_KEY" in found["operator key"].says
+    assert "gateway key new" not in found["operator key"].do
+    monkeypatch.setenv("GATEWAY_OPERATOR_KEY", OPERATOR)
+    assert (await shop.examine())[1]["operator key"].state == "ok"
 
 
 async def test_a_dead_letter_is_counted_with_its_reason(shop: Examined):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,16 @@ async def test_check_names_every_mistake_of_the_configuration_at_once(tmp_path: 
         "stream.kind",
     }
     assert "Traceback" not in ended.stderr
+
+
+async def test_a_port_that_is_taken_is_told_in_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = await asyncio.to_thread(gateway, "sandbox", "--port", port)
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        rf"gateway: .*\b{port}\b.* in use: choose another, or stop what has it\n", ended.stderr
+    )
 
 
 async def test_metrics_tell_what_was_taken_refused_warned_and_delivered(tmp_path: Path):

@@ -102,8 +102,12 @@ async def test_without_a_public_address_pages_load_the_script_from_where_set_up_
     async with running_shop(config.model_copy(update={"sites": config.sites[:1]}), sandbox) as plain:
         shop = Operated(plain.gateway, sandbox, plain.http)
         _, answer = await shop.ask("POST", TRACKING, {"domain": "localhost:3000"})
+        _, in_public = await shop.ask("POST", TRACKING, {"domain": "shop.example"})
     assert f'src="{shop.url}{PAGE}"' in answer["link"]
     assert answer["domain"] == "localhost:3000"
+    assert [one["what"] for one in answer["missing"]] == ["tracker_site_id"]
+    assert [one["what"] for one in in_public["missing"]] == ["tracker_site_id", "public_url"]
+    assert f"leads to {shop.url.removeprefix('http://')}," in in_public["missing"][1]["why"]
 
 
 async def test_the_same_command_twice_says_the_same(shop: Connected, capsys: pytest.CaptureFixture[str]):

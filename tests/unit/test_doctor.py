@@ -10,10 +10,13 @@ from gateway.doctor.finding import Finding, State, exit_status, ok
 from gateway.doctor.showing import screen
 from gateway.esputnik.client import AccountInfo, Reached
 from gateway.esputnik.errors import Unavailable
+from gateway.product_keys.comparing import standings
 from gateway.setup.worker import Seen
 
 SITE = Site(id="shop", keys=["shop-key"])
 DAY = 24 * 3600
+KEYS = [f"K-{number}" for number in range(30)]
+OTHERS = [f"X-{number}" for number in range(30)]
 LOADER = 's.src="https://cdn.esputnik.com/scripts/8DDD38C3.js"'
 GAUGES = """# TYPE gateway_site_stopped gauge
 gateway_site_stopped{{site="shop"}} {stopped}
@@ -143,6 +146,27 @@ def test_a_worker_has_to_be_esputniks_and_javascript(status: int, content_type: 
     found = judging_shop.worker("shop", "shop.example", seen, ["https://own.example/sw.js"])
     assert says in found.says
     assert (found.state == "ok") == (says == "imports")
+
+
+@pytest.mark.parametrize(
+    ("tracked", "state"), [(["X-1"], "unknown"), (["K-1", "X-1"], "ok"), (KEYS, "ok"), (OTHERS, "broken")]
+)
+def test_ids_are_judged_only_where_enough_of_them_are_known(tracked: list[str], state: str):
+    samples = {"feed": KEYS, "tracking": tracked}
+    sampled = {source: list(enumerate(keys)) for source, keys in samples.items()}
+    assert judging_shop.ids(standings(sampled)).state == state
+
+
+@pytest.mark.parametrize(
+    ("of_push", "state", "says"),
+    [
+        (None, "unknown", "is not set up"),
+        ("www.shop.example", "warning", "is set up at www"),
+    ],
+)
+def test_web_push_belongs_where_tracking_is(of_push: str | None, state: str, says: str):
+    found = judging_shop.no_worker("shop", "shop.example", of_push)
+    assert (found.state, says in found.says) == (state, True)
 
 
 def test_the_exit_status_tells_the_worst():

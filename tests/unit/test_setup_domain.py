@@ -32,6 +32,7 @@ REFUSED = [
     ),
     ("192.0.2.7", "give the shop's name instead of an IP address, as in shop.example"),
     ("http://[2001:db8::1]/", "give the shop's name instead of an IP address, as in shop.example"),
+    ("2001:db8::1", "give the shop's name instead of an IP address, as in shop.example"),
     ("0x7f.1", "give the shop's name instead of an IP address, as in shop.example"),
     ("shop", "give the whole name with its dot, as in shop.example; only localhost has none"),
     (

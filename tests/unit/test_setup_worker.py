@@ -128,6 +128,7 @@ def test_of_a_module_it_is_told_that_it_cannot_import_so():
     ("path", "sentence"),
     [
         ("/../sw.js", "out of the shop's root"),
+        ("../sw.js", "out of the shop's root"),
         ("/a/./sw.js", "out of the shop's root"),
         ("/a\\sw.js", "a backslash"),
         ("https://shop.example/sw.js", "a whole address"),
