@@ -331,7 +331,7 @@ class Site(Section):
     """Events a second that one process takes of this site before it answers 429; without it, any number."""
     rate: float = Field(200, gt=0)
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
-    link_age_days: float = Field(30, gt=0)
+    link_age_days: float = Field(30, gt=0, le=3650)
     """A link ends after this time without the customer being seen on the cookie."""
     ensure_contact: bool = True
     """Whether delivery makes a contact for a customer who has none, before an event that needs it."""
@@ -341,7 +341,7 @@ class Site(Section):
     """The store's own order statuses as eSputnik's; over those of `order_software`."""
     order_software: Literal["shopify", "woocommerce", "opencart", "magento", "prestashop"] | None = None
     """Whose order statuses are known from the start."""
-    back_stitch_days: float = Field(30, ge=0)
+    back_stitch_days: float = Field(30, ge=0, le=3650)
     """How far before a login the visitor's anonymous events are the customer's."""
     cookies_per_customer: int = Field(50, ge=1)
     """Past so many cookies, the one on which the customer was not seen for longest retires."""

@@ -36,6 +36,7 @@ class Owners:
         self._limits = {EMAIL: settings.emails, PHONE: settings.phones}
         self._tenures: dict[str, list[_Tenure]] = {}
         self._identities: dict[str, Identity] = {}
+        self._claimants: dict[str, set[str]] = {}
 
     def owner(self, name: str, moment: Moment) -> str:
         """Return whom the name stands for at that moment: a customer, else the contact key itself."""
@@ -60,7 +61,11 @@ class Owners:
 
     def claimants(self, contact: str) -> set[str]:
         """Return every customer who was ever seen with the contact key."""
-        return {self._facts.root(claim.owner) for claim in self._facts.claims(contact)}
+        known = self._claimants.get(contact)
+        if known is None:
+            claims = self._facts.claims(contact)
+            known = self._claimants[contact] = {self._facts.root(claim.owner) for claim in claims}
+        return known
 
     def names(self, owner: str) -> list[str]:
         """Return every name by which the owner may have been seen: merged ids, and contact keys."""

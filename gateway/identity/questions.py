@@ -15,10 +15,10 @@ Key = tuple[str, str]
 
 
 class Shown(NamedTuple):
-    """What a batch shows of a name."""
+    """What a batch shows of whom its events are about."""
 
-    together: set[Key]
-    """Names that came together with it."""
+    contacts: set[str]
+    """Contact keys that came with his first name."""
     cookies: set[str]
 
 
@@ -35,7 +35,7 @@ class Question(NamedTuple):
     since: int
     """Time of the earliest event."""
     shown: Mapping[Key, Shown] = MappingProxyType({})
-    """What the batch shows of each name."""
+    """What the batch shows, by the first name of an event."""
 
 
 def question(sites: Iterable[str], records: Sequence[Record], staying: Container[str] = ()) -> Question:
@@ -45,13 +45,14 @@ def question(sites: Iterable[str], records: Sequence[Record], staying: Container
     groups: list[set[Key]] = []
     shown: defaultdict[Key, Shown] = defaultdict(lambda: Shown(set(), set()))
     for record in records:
-        names = set() if record.type == LOGOUT else {(record.site, name) for name in names_in(record)}
-        if names:
+        ordered = [] if record.type == LOGOUT else names_in(record)
+        names = {(record.site, name) for name in ordered}
+        if ordered:
             groups.append(names)
-        for name in names:
-            shown[name].together.update(names)
+            shows = shown[record.site, ordered[0]]
+            shows.contacts.update(ordered[1:])
             if record.cookie:
-                shown[name].cookies.add(record.cookie)
+                shows.cookies.add(record.cookie)
         if record.cookie:
             key = record.site, record.cookie
             cookies[key] = min(record.occurred_at, cookies.get(key, record.occurred_at))
@@ -87,15 +88,20 @@ def near_limit(
     for site, known in facts.items():
         named = known.names() | {name for holder, name in asked.named if holder == site}
         for root in {known.root(name) for name in named if name.startswith(CUSTOMER)}:
-            ids = known.group(root)
-            contacts = (contact for one in ids for contact, _ in known.claimed(one))
-            names = {(site, name) for name in [*ids, *contacts]}
-            names = names.union(*(asked.shown[name].together for name in names if name in asked.shown))
-            cookies = {seen.cookie for _, name in names for seen in known.seen(name)}
-            cookies = cookies.union(*(asked.shown[name].cookies for name in names if name in asked.shown))
+            names = _names(asked, known, site, root)
+            cookies = {seen.cookie for name in names for seen in known.seen(name)}
+            shown = [asked.shown[site, name] for name in names if (site, name) in asked.shown]
+            cookies.update(*(shows.cookies for shows in shown))
             if len(cookies) > settings[site].cookies:
-                near |= names
+                near |= {(site, name) for name in names}
     return near
+
+
+def _names(asked: Question, facts: Facts, site: str, root: str) -> set[str]:
+    """Return the customer's ids, and the contact keys that he was seen with before or is now."""
+    ids = facts.group(root)
+    names = {*ids, *(contact for one in ids for contact, _ in facts.claimed(one))}
+    return names.union(*(asked.shown[site, one].contacts for one in ids if (site, one) in asked.shown))
 
 
 def _group(facts: Facts, name: str) -> list[str]:

@@ -17,6 +17,7 @@
 11. Every decision has a word and a reason.
 """
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from gateway.event import LOGOUT, Record
@@ -120,13 +121,17 @@ class Rules:
             return decision._replace(conflict=True)
         return decision
 
-    def touched(self, record: Record) -> set[str]:
-        """Return every owner and every contact key of which the event may have shown something new."""
-        names = names_in(record)
-        touched = {claimant for name in names[1:] for claimant in self.owners.claimants(name)}
-        if names:
-            touched.add(self.owners.owner(names[0], (record.occurred_at, record.id)))
-        return touched.union(names)
+    def touched(self, records: Iterable[Record]) -> set[str]:
+        """Return every owner and every contact key of which the events may have shown something new."""
+        touched = set[str]()
+        contacts = set[str]()
+        for record in records:
+            names = names_in(record)
+            if names:
+                touched.add(self.owners.owner(names[0], (record.occurred_at, record.id)))
+                touched.update(names)
+                contacts.update(names[1:])
+        return touched.union(*(self.owners.claimants(contact) for contact in contacts))
 
     def is_shared(self, cookie: str, moment: Moment) -> bool:
         """Return whether the cookie links nobody any more at that moment."""

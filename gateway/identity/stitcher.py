@@ -175,10 +175,9 @@ class Stitcher:
 
     def _remember(self, batch: "_Batch", now: float) -> None:
         """Take in what is stored now."""
-        for place in batch.asked:
-            record = batch.records[place]
-            names = batch.rules[record.site].touched(record)
-            self._memory.forget((record.site, name) for name in names)
+        for site, rules in batch.rules.items():
+            records = (batch.records[place] for place in batch.asked if batch.records[place].site == site)
+            self._memory.forget((site, name) for name in rules.touched(records))
         for cookie in batch.cookies_asked():
             known = to_remember(batch.rules[cookie[0]], cookie[1], self._settings[cookie[0]])
             self._memory.remember(cookie, known, now)

@@ -6,7 +6,7 @@ from gateway.clock import Clock
 from gateway.ingest.problem import Problem
 from gateway.relay.asking import UNHELPFUL, Outcome, Recommended, read
 from gateway.relay.kept import Kept
-from gateway.relay.site import Question, SiteRelay
+from gateway.relay.site import KEPT_BYTES, Question, SiteRelay
 
 _KEPT = 1000
 _UNDER_WAY = 1000
@@ -24,7 +24,7 @@ class Answers:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._kept: Kept[str, Recommended] = Kept(_KEPT, self._clock)
+        self._kept: Kept[str, Recommended] = Kept(_KEPT, KEPT_BYTES, self._clock)
         self._under_way: dict[str, asyncio.Task[Recommended]] = {}
 
     def use_key(self, api_key: str) -> None:
@@ -72,5 +72,5 @@ class Answers:
             return Recommended(Outcome.UNAVAILABLE)
         recommended = read(passed)
         if recommended.outcome in UNHELPFUL or recommended.outcome == Outcome.ANSWERED:
-            kept.put(question, recommended)
+            kept.put(question, recommended, len(recommended.body))
         return recommended

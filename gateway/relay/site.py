@@ -16,6 +16,8 @@ FAILURES = 5
 _PROBE_SECONDS = 15.0
 _REMEMBERED = 100
 """Answers kept for one site."""
+KEPT_BYTES = 8 * 2**20
+"""What they may take; recommendations have as much for themselves."""
 
 
 class Question(NamedTuple):
@@ -39,7 +41,7 @@ class SiteRelay:
         self._client = client
         self._clock = clock
         self._circuit = Circuit(FAILURES, _PROBE_SECONDS)
-        self._kept: Kept[Question, Passed] = Kept(_REMEMBERED, clock)
+        self._kept: Kept[Question, Passed] = Kept(_REMEMBERED, KEPT_BYTES, clock)
         self._counted = Bound(RELAYED, site)
 
     def use_key(self, api_key: str) -> None:
@@ -58,7 +60,7 @@ class SiteRelay:
             return kept
         answer = await self._ask(question)
         if keep_seconds and answer.status == 200:
-            self._kept.put(question, answer)
+            self._kept.put(question, answer, len(answer.body))
         return answer
 
     async def _ask(self, question: Question) -> Passed:
