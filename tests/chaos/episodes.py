@@ -55,6 +55,7 @@ async def run(
             await posting
             verdict = await _settled(world, poster, arrivals)
             watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
     print(f"  faults: {dict(hits)}; posts without an answer: {poster.unanswered}\n  {verdict}", flush=True)
     return verdict
 
