@@ -347,6 +347,8 @@ class Site(Section):
     """Past so many cookies, the one on which the customer was not seen for longest retires."""
     emails_per_customer: int = Field(5, ge=1)
     phones_per_customer: int = Field(5, ge=1)
+    customers_per_contact: int = Field(200, ge=2)
+    """So many customers seen with one email or phone, and it is a placeholder that names nobody any more."""
     kiosk_customers: int = Field(200, ge=2)
     """So many customers on one cookie within a day mark it as shared: it links nobody any more."""
     clock_tolerance_seconds: float = Field(300, ge=0)

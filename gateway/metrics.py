@@ -48,6 +48,9 @@ REMEMBERED_COOKIES = Gauge("gateway_remembered_cookies", "Cookies that this proc
 IDENTITY_LATE = Counter(
     "gateway_identity_late", "Facts by which events that may have been sent are judged otherwise", ["site"]
 )
+IDENTITY_CROWDS = Counter(
+    "gateway_identity_crowds", "Contact keys that name nobody: too many have them", ["site"]
+)
 IDENTITY_CONFLICTS = Counter("gateway_identity_conflicts", "Contact keys set aside", ["site"])
 
 ERASED = Counter("gateway_records_erased", "Records not sent, since whom they name was erased", ["site"])

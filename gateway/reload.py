@@ -29,6 +29,7 @@ OF_A_SITE = frozenset(
         "cookies_per_customer",
         "emails_per_customer",
         "phones_per_customer",
+        "customers_per_contact",
         "kiosk_customers",
         "clock_tolerance_seconds",
         "answer_wait",

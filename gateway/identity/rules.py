@@ -133,6 +133,11 @@ class Rules:
                 contacts.update(names[1:])
         return touched.union(*(self.owners.claimants(contact) for contact in contacts))
 
+    def crowded(self, records: Iterable[Record]) -> set[str]:
+        """Return the events' contact keys with which so many customers were seen that they name nobody."""
+        contacts = {contact for record in records for contact in contacts_in(record)}
+        return {one for one in contacts if len(self.owners.claimants(one)) >= self._settings.crowd}
+
     def is_shared(self, cookie: str, moment: Moment) -> bool:
         """Return whether the cookie links nobody any more at that moment."""
         shared = self.timelines.shared(cookie)

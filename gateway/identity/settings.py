@@ -21,6 +21,8 @@ class StitchSettings:
     phones: int
     kiosk: int
     """So many different owners on one cookie within a day mark it as shared."""
+    crowd: int
+    """So many different customers with one contact key, and it stands for nobody."""
     clock_tolerance_ms: int
     """How far a sender's clock may be ahead; what comes later than that after it happened came late."""
 
@@ -34,5 +36,6 @@ def settings_of(site: Site) -> StitchSettings:
         emails=site.emails_per_customer,
         phones=site.phones_per_customer,
         kiosk=site.kiosk_customers,
+        crowd=site.customers_per_contact,
         clock_tolerance_ms=int(site.clock_tolerance_seconds * 1000),
     )

@@ -1,21 +1,33 @@
-"""What operators have decided about a site's people; read again when its epoch is raised."""
+"""What is decided for a site once and for all: by its operators, and of contact keys that a crowd shares.
+
+It is read again when the site's epoch is raised.
+"""
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from gateway.event import Record
-from gateway.identity.facts import CUSTOMER
+from gateway.identity.facts import CUSTOMER, EMAIL, PHONE
 from gateway.identity.fill import without_contacts, without_identity
 from gateway.identity.rules import Decision, names_in
-from gateway.store import Transaction
+from gateway.store import Transaction, bulk
 
 _KNOWN = "INSERT INTO identity_sites (site, epoch, salt) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING"
 _SITE = "SELECT epoch, salt FROM identity_sites WHERE site = $1"
 _RAISE = "UPDATE identity_sites SET epoch = epoch + 1 WHERE site = $1"
 _MERGES = "SELECT customer, into_customer FROM merges WHERE site = $1"
 _TOMBSTONES = "SELECT digest, erased_at FROM tombstones WHERE site = $1"
+_CROWDED = "SELECT contact FROM crowded_contacts WHERE site = $1"
+_CROWD = """
+    INSERT INTO crowded_contacts (site, contact, at)
+    SELECT value->>0, value->>1, CAST(value->>2 AS bigint) FROM rows($1) WHERE true
+    ON CONFLICT DO NOTHING
+"""
+_UNCLAIM = """
+    DELETE FROM claims WHERE (site, contact) IN (SELECT value->>0, value->>1 FROM rows($1))
+"""
 _SALT_BYTES = 32
 
 _DROPPED = Decision("dropped", "erased")
@@ -34,6 +46,8 @@ class SiteState:
     """Each merged customer with the one he is now, both as names of owners."""
     erased: dict[str, int] = field(default_factory=dict)
     """When each digest of a name was erased, ms."""
+    crowded: frozenset[str] = frozenset()
+    """Contact keys that stand for nobody."""
 
     def erased_at(self, name: str) -> int | None:
         """Return when the owner of that name was erased."""
@@ -65,6 +79,16 @@ class Sites:
         """Return whether anybody of the site was ever erased."""
         state = self._states.get(site)
         return state is not None and bool(state.erased)
+
+    def without_crowds(self, record: Record) -> Record:
+        """Return the record without contact keys that stand for nobody, as identity is to see it."""
+        state = self._states.get(record.site)
+        if state is None or not state.crowded:
+            return record
+        email = None if record.email and EMAIL + record.email in state.crowded else record.email
+        phone = None if record.phone and PHONE + record.phone in state.crowded else record.phone
+        is_same = (email, phone) == (record.email, record.phone)
+        return record if is_same else replace(record, email=email, phone=phone)
 
     def were_erased_since(self, record: Record) -> bool:
         """Return whether the record was accepted before whom it is about was erased."""
@@ -103,7 +127,8 @@ async def read_state(transaction: Transaction, site: str) -> SiteState:
     ((epoch, salt),) = await transaction.fetch(_SITE, site)
     merged = await read_merged(transaction, site)
     tombstones = await transaction.fetch(_TOMBSTONES, site)
-    return SiteState(epoch, bytes(salt), merged, {row[0]: row[1] for row in tombstones})
+    crowded = frozenset(contact for (contact,) in await transaction.fetch(_CROWDED, site))
+    return SiteState(epoch, bytes(salt), merged, {row[0]: row[1] for row in tombstones}, crowded)
 
 
 async def read_merged(transaction: Transaction, site: str) -> dict[str, str]:
@@ -118,6 +143,14 @@ async def change_state(transaction: Transaction, site: str) -> SiteState:
     await transaction.execute(_KNOWN, site, os.urandom(_SALT_BYTES))
     await transaction.execute(_RAISE, site)
     return await read_state(transaction, site)
+
+
+async def set_aside(transaction: Transaction, site: str, contacts: Collection[str], now_ms: int) -> None:
+    """Let these contact keys stand for nobody from the next batch on, whoever was seen with them."""
+    await change_state(transaction, site)
+    rows = bulk(sorted((site, contact, now_ms) for contact in contacts))
+    await transaction.execute(_CROWD, rows)
+    await transaction.execute(_UNCLAIM, rows)
 
 
 def digest(salt: bytes, name: str) -> str:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import structlog
+
 from gateway.clock import Clock
 from gateway.event import LINK_MESSAGE, LOGOUT, PROBE, Record
 from gateway.identity import audit, callers, links
@@ -13,10 +15,11 @@ from gateway.identity.memory import Key, Memory, to_remember
 from gateway.identity.questions import question
 from gateway.identity.rules import Decision, Rules, names_in, observe, observe_on_cookie
 from gateway.identity.settings import StitchSettings
-from gateway.identity.sites import Sites
+from gateway.identity.sites import Sites, set_aside
 from gateway.metrics import (
     EVENTS_DUPLICATE,
     IDENTITY_CONFLICTS,
+    IDENTITY_CROWDS,
     IDENTITY_LATE,
     REMEMBERED_COOKIES,
     STITCH_SECONDS,
@@ -28,6 +31,8 @@ from gateway.store import Store
 
 _PROBE = Decision("dropped", "probe")
 _REPEAT = Decision("dropped", "repeat")
+
+_log = structlog.get_logger()
 
 Positioned = Sequence[tuple[str, Record]]
 
@@ -82,6 +87,7 @@ class Stitcher:
         """
         with STITCH_SECONDS.time():
             batch = await self._learn(records)
+            await self._set_aside(batch)
             stitched = [
                 Stitched(decided(record, decision), decision) for record, decision in batch.outcomes()
             ]
@@ -127,6 +133,7 @@ class Stitcher:
                 batch.records[place], decision = self._sites.screened(record, self._is_tracking(record))
                 if decision is not None:
                     batch.decisions[place] = decision
+            batch.show(place, self._sites.without_crowds(batch.records[place]))
 
     def _recall(self, batch: "_Batch", now: float) -> None:
         """Decide from memory, but where something new in the batch may matter."""
@@ -173,6 +180,17 @@ class Stitcher:
             if shared is not None:
                 facts[site].share(cookie, shared.moment)
 
+    async def _set_aside(self, batch: "_Batch") -> None:
+        """Let contact keys that too many customers share stand for nobody: placeholders, and no persons."""
+        for site, rules in batch.rules.items():
+            records = (batch.records[place] for place in batch.asked if batch.records[place].site == site)
+            crowded = rules.crowded(records)
+            if crowded:
+                async with self._store.transaction() as transaction:
+                    await set_aside(transaction, site, crowded, self._clock.now_ms())
+                IDENTITY_CROWDS.labels(site).inc(len(crowded))
+                _log.warning("contact_keys_set_aside", site=site, count=len(crowded))
+
     def _remember(self, batch: "_Batch", now: float) -> None:
         """Take in what is stored now."""
         for site, rules in batch.rules.items():
@@ -215,6 +233,8 @@ class _Batch:
         self.records = records
         self.decisions: dict[int, Decision] = {}
         """By place."""
+        self._whole: dict[int, Record] = {}
+        """Records of which identity sees only a part, as they go on."""
         self.sites = {record.site for record in records if record.type != PROBE}
         self.recalled = 0
         """How many are decided from memory."""
@@ -227,7 +247,14 @@ class _Batch:
 
     def outcomes(self) -> Iterator[tuple[Record, Decision]]:
         """Yield each record with its decision."""
-        return ((record, self.decisions[place]) for place, record in enumerate(self.records))
+        for place, record in enumerate(self.records):
+            yield self._whole.get(place, record), self.decisions[place]
+
+    def show(self, place: int, part: Record) -> None:
+        """Let identity see that part of a record."""
+        if part is not self.records[place]:
+            self._whole[place] = self.records[place]
+            self.records[place] = part
 
     def places_undecided(self) -> Iterator[tuple[int, Record]]:
         """Yield the records without a decision, each with its place."""

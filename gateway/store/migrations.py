@@ -183,6 +183,15 @@ STEPS = (
                 PRIMARY KEY (site, cookie)) {clustered}""",
         ),
     ),
+    Step(
+        # identity: emails and phones that so many customers were seen with that they stand for nobody.
+        "contact keys of a crowd",
+        (
+            """CREATE TABLE crowded_contacts (
+                site {key} NOT NULL, contact {key} NOT NULL, at bigint NOT NULL,
+                PRIMARY KEY (site, contact)) {clustered}""",
+        ),
+    ),
 )
 
 

@@ -27,6 +27,7 @@ SETTINGS = StitchSettings(
     emails=5,
     phones=5,
     kiosk=200,
+    crowd=200,
     clock_tolerance_ms=5 * 60 * 1000,
 )
 

@@ -175,6 +175,26 @@ async def test_18_a_backend_event_is_not_given_a_shared_cookie(store: Store) -> 
     assert (before.decision.cookie, after.decision.cookie) == ("C", None)
 
 
+async def test_a_contact_key_of_too_many_customers_is_a_placeholder_and_names_nobody(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, crowd=3))
+    many = [
+        event(number, number, cookie=f"c{number}", customer=f"K{number}", phone=PHONE) for number in range(3)
+    ]
+    (before,) = [(await shop.post_each(*many[:2], event(10, 10, cookie=None, phone=PHONE)))[-1]]
+    await shop.post(many[2])
+    guest, known = await shop.post(
+        event(11, 11, cookie="guest", phone=PHONE), event(12, 12, cookie="new", customer="K7", phone=PHONE)
+    )
+    assert before.decision.cookie == "c0"
+    assert (words([guest]), customers([guest])) == (["anonymous:no_link"], [None])
+    assert customers([known]) == ["K7"]
+    assert [stitched.record and stitched.record.phone for stitched in (guest, known)] == [PHONE, PHONE]
+    elsewhere = Shop(store, settings=shop.settings)
+    assert words(await elsewhere.post(event(13, 13, cookie=None, phone=PHONE))) == ["anonymous:no_cookie"]
+    person = await look_up_person(store, "shop", "customer/K0", shop.settings)
+    assert [contact.name for contact in person.contacts] == []
+
+
 async def test_19_of_a_bots_10_000_cookies_only_the_newest_50_are_its_customers(shop: Shop) -> None:
     count = 10_000
     logins = [event(number, number, cookie=f"c{number}", customer="bot") for number in range(count)]

@@ -40,7 +40,7 @@ HOT = 10_000
 DAY = 24 * 3600 * 1000
 NOW = 1_790_000_000_000
 SITE = "shop"
-SETTINGS = StitchSettings(30 * DAY, 30 * DAY, 50, 5, 5, 200, 300_000)
+SETTINGS = StitchSettings(30 * DAY, 30 * DAY, 50, 5, 5, 200, 200, 300_000)
 
 # Two cookies a customer, each seen once within the last three weeks.
 _LOAD_SQLITE = """

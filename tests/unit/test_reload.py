@@ -42,6 +42,7 @@ def test_nothing_differs():
         ("emails_per_customer", 3),
         ("phones_per_customer", 3),
         ("kiosk_customers", 3),
+        ("customers_per_contact", 3),
         ("clock_tolerance_seconds", 3),
     ],
 )
