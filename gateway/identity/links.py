@@ -19,7 +19,7 @@ _HISTORY, _CLAIM, _SEEN, _EPOCH, _SHARED = 0, 1, 2, 3, 4
 _READ = """
     WITH epochs AS (  -- an operator's change waits for this batch, or this batch for the change
         SELECT site, epoch FROM identity_sites WHERE site IN (SELECT value->>0 FROM rows($1)) FOR SHARE
-    ), crowds AS (
+    ), kiosks AS (
         SELECT value->>0 AS site, CAST(value->>1 AS bigint) AS owners FROM rows($1)
     ), asked AS (
         SELECT value->>0 AS site, value->>1 AS cookie, CAST(value->>2 AS bigint) AS since FROM rows($2)
@@ -28,7 +28,7 @@ _READ = """
     ), people AS (  -- who is named, and who was on the cookies from the last sighting before their events on
         SELECT value->>0 AS site, value->>1 AS owner FROM rows($4)
         UNION
-        SELECT s.site, s.owner FROM asked a JOIN crowds k ON k.site = a.site
+        SELECT s.site, s.owner FROM asked a JOIN kiosks k ON k.site = a.site
         LEFT JOIN shared_cookies m ON m.site = a.site AND m.cookie = a.cookie AND m.owners = k.owners
         JOIN sightings s ON s.site = a.site AND s.cookie = a.cookie AND s.at <= coalesce(m.at, {ever})
         WHERE s.owner <> '' AND s.at >= coalesce(
@@ -77,7 +77,7 @@ _READ = """
             SELECT site, cookie, since FROM asked
             UNION ALL
             SELECT site, cookie, $5 FROM candidates WHERE place <= 2 * $7
-        ) AS c JOIN crowds k ON k.site = c.site
+        ) AS c JOIN kiosks k ON k.site = c.site
         LEFT JOIN shared_cookies m ON m.site = c.site AND m.cookie = c.cookie AND m.owners = k.owners
         GROUP BY c.site, c.cookie
     ), histories AS (  -- amid: behind the batch's events, before which nothing new comes in between
@@ -225,8 +225,8 @@ def writes(facts: Mapping[str, Facts], settings: Mapping[str, StitchSettings]) -
     seen: list[tuple[str | int, ...]] = []
     claimed: list[tuple[str | int, ...]] = []
     for site, known in facts.items():
-        crowd = settings[site].kiosk
-        shared += ((site, cookie, crowd, *moment) for cookie, moment in known.newly_shared.items())
+        kiosk = settings[site].kiosk
+        shared += ((site, cookie, kiosk, *moment) for cookie, moment in known.newly_shared.items())
         seen += ((site, cookie, *sighting) for cookie, sighting in known.new_sightings)
         claimed += (
             (site, contact, owner, day, claim.at, claim.event, claim.type)
