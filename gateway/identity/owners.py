@@ -2,13 +2,15 @@
 
 import uuid
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from gateway.identity.facts import CUSTOMER, EMAIL, PHONE, Facts, Moment
 from gateway.identity.settings import StitchSettings
 
 _END: Moment = (2**62, "")
+_moment: Callable[[tuple[Moment, str]], Moment] = itemgetter(0)
 
 
 class Identity(NamedTuple):
@@ -37,6 +39,7 @@ class Owners:
         self._tenures: dict[str, list[_Tenure]] = {}
         self._identities: dict[str, Identity] = {}
         self._claimants: dict[str, set[str]] = {}
+        self._ordered: dict[tuple[str, str], Sequence[tuple[Moment, str]]] = {}
 
     def owner(self, name: str, moment: Moment) -> str:
         """Return whom the name stands for at that moment: a customer, else the contact key itself."""
@@ -123,12 +126,25 @@ class Owners:
     def _has_retired(self, customer: str, contact: str, last: Moment, moment: Moment) -> bool:
         """Return whether the customer was seen with so many others since that this one has retired."""
         kind = contact[: contact.index("/") + 1]
-        others = {
-            other
-            for other, seen in self._claimed(customer)
-            if other != contact and last < seen <= moment and other.startswith(kind)
-        }
-        return len(others) >= self._limits[kind]
+        claimed = self._in_order(customer, kind)
+        others = set[str]()
+        for place in range(bisect_right(claimed, last, key=_moment), len(claimed)):
+            seen, other = claimed[place]
+            if seen > moment:
+                break
+            if other != contact:
+                others.add(other)
+            if len(others) >= self._limits[kind]:
+                return True
+        return False
+
+    def _in_order(self, customer: str, kind: str) -> Sequence[tuple[Moment, str]]:
+        """Return when the customer was seen with contact keys of that kind, and with which."""
+        known = self._ordered.get((customer, kind))
+        if known is None:
+            mine = ((seen, contact) for contact, seen in self._claimed(customer) if contact.startswith(kind))
+            known = self._ordered[customer, kind] = sorted(mine)
+        return known
 
 
 def person_of(site: str, owner: str | None, cookie: str | None = None) -> uuid.UUID:

@@ -93,6 +93,8 @@ async def fuzz(process: Process, count: int, seed: int) -> Findings:
             *(_send_all(process.port, maker.requests(per_worker), findings) for maker in makers)
         )
         findings.memory.append(memory().rss / _MB)
+        made, mistakes = sum(findings.answers.values()), len(findings.mistakes)
+        print(f"  {made} requests, {mistakes} mistakes, {findings.memory[-1]:.0f} MB", flush=True)
     findings.seconds = time.monotonic() - began
     return findings
 
