@@ -31,7 +31,7 @@ The rooms
 Between the rooms
     event, calls        what a record is; which of eSputnik's calls may be one
     outcomes            eSputnik's answers on their way back to callers who wait
-    last_events         when an event of each type was last delivered
+    last_events, news   when an event of each type was last delivered; what is noted, and written later
     contacts            which customers have a contact at eSputnik
     aftermath, erasure  what a delivered call asks of the gateway itself
 

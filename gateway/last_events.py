@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import structlog
 
 from gateway.clock import Clock
-from gateway.errors import Unreachable
 from gateway.event import Record
+from gateway.news import write_news
 from gateway.store import Store, bulk
 
 SECONDS = 3.0
@@ -39,19 +39,7 @@ class LastEvents:
 
     async def run(self) -> None:
         """Write whenever there is news, until cancelled."""
-        away = False
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            try:
-                await self.write()
-                away = False
-            except Unreachable as problem:
-                self._news.set()
-                if not away:
-                    _log.warning("last_events_wait", reason=str(problem))
-                away = True
-            await self._clock.sleep(SECONDS)
+        await write_news(self._news, self.write, SECONDS, self._clock, "last_events_wait")
 
     async def write(self) -> None:
         """Write what is new; where that fails it is new still. Raises Unreachable."""

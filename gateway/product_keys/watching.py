@@ -7,8 +7,8 @@ import structlog
 
 from gateway import metrics
 from gateway.clock import Clock
-from gateway.errors import Unreachable
 from gateway.event import Record
+from gateway.news import write_news
 from gateway.product_keys import table
 from gateway.product_keys.comparing import standings
 from gateway.product_keys.sample import DAY_MS, Sample
@@ -38,19 +38,7 @@ class KeyWatch:
 
     async def run(self) -> None:
         """Write and compare whenever there is news, until cancelled."""
-        away = False
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            try:
-                await self.write()
-                away = False
-            except Unreachable as problem:
-                self._news.set()
-                if not away:
-                    _log.warning("product_keys_wait", reason=str(problem))
-                away = True
-            await self._clock.sleep(SECONDS)
+        await write_news(self._news, self.write, SECONDS, self._clock, "product_keys_wait")
 
     async def write(self) -> None:
         """Write what is new, and tell how the sites concerned stand. Raises Unreachable."""
