@@ -1,8 +1,9 @@
 """What is set up, and when events were last delivered, in both databases."""
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ async def test_what_is_renewed_counts_as_before_and_undoes_nothing_that_was_kept
     assert await table.newest(store, "shop", Thing.TRACKING) == ("a.example", {"site_id": "told"}, 2)
 
 
-@contextmanager
-def away(database: Path, name: str) -> Iterator[None]:
-    """Let a SQLite database fail at everything that needs a table."""
-    with closing(sqlite3.connect(database)) as other:
-        other.execute(f"ALTER TABLE {name} RENAME TO hidden")
+@asynccontextmanager
+async def away(database: Path, name: str) -> AsyncIterator[None]:
+    """Let a SQLite database fail at everything that needs a table.
+
+    It waits for its turn in a thread: the store that has the lock is in this very loop.
+    """
+    with closing(sqlite3.connect(database, check_same_thread=False, timeout=20)) as other:
+        await asyncio.to_thread(other.execute, f"ALTER TABLE {name} RENAME TO hidden")
         yield
-        other.execute(f"ALTER TABLE hidden RENAME TO {name}")
+        await asyncio.to_thread(other.execute, f"ALTER TABLE hidden RENAME TO {name}")
 
 
 class Fixed(SystemClock):
@@ -85,8 +89,9 @@ async def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> Non
     store = await open_store(f"sqlite:{tmp_path}/links.db")
     noted = LastEvents(store, Fixed(1000))
     noted.note(record("shop", "PageView"))
-    with away(tmp_path / "links.db", "last_events"), pytest.raises(Unreachable):
-        await noted.write()
+    async with away(tmp_path / "links.db", "last_events"):
+        with pytest.raises(Unreachable):
+            await noted.write()
     await noted.write()
     assert await last_events(store, "shop") == {"PageView": 1000}
     await store.close()

@@ -177,7 +177,7 @@ async def test_an_erasure_that_breaks_off_finds_everything_when_it_is_begun_agai
     await story(shop)
     await shop.refuse(event("MainPage", cookie="c-9", user_email="olena@shop.example"))
     order = {"site": "shop", "customer": "A", "who": "ann"}
-    with away(tmp_path / "links.db", "dead_letters"):
+    async with away(tmp_path / "links.db", "dead_letters"):
         assert (await shop.ask("POST", "/v1/people/forget", order))[0] == 503
     status, done = await shop.ask("POST", "/v1/people/forget", order)
     assert (status, done["found"]["dead_letters"]) == (200, 1)

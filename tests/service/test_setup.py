@@ -197,7 +197,7 @@ async def test_a_site_id_that_cannot_be_kept_is_told(shop: Connected, tmp_path: 
     async with asyncio.timeout(20):
         while not await asked(shop):
             await asyncio.sleep(0.01)
-    with away(tmp_path / "links.db", "site_setup"):
+    async with away(tmp_path / "links.db", "site_setup"):
         status, answer = await answering
     async with shop.http.get(f"{shop.sandbox.url}/_sandbox/site") as known:
         (site_id,) = (await known.json())["domains"].values()
@@ -226,7 +226,7 @@ async def test_pages_load_the_script_without_a_key_and_only_once_it_changes(shop
 async def test_files_of_sites_that_do_not_exist_are_neither_looked_up_nor_remembered(
     shop: Connected, tmp_path: Path
 ):
-    with away(tmp_path / "links.db", "site_setup"):
+    async with away(tmp_path / "links.db", "site_setup"):
         for number in range(20):
             for name in ("tracking.js", "sw.js"):
                 assert (await shop.page(path=f"/sites/nobody-{number}/{name}"))[0] == 404
@@ -237,13 +237,13 @@ async def test_files_of_sites_that_do_not_exist_are_neither_looked_up_nor_rememb
 async def test_while_the_database_is_away_pages_get_what_was_served_before(shop: Connected, tmp_path: Path):
     await shop.set_up()
     database = tmp_path / "links.db"
-    with away(database, "site_setup"):
+    async with away(database, "site_setup"):
         status, headers, _ = await shop.page()
         assert (status, headers["Retry-After"]) == (503, "5")
         assert (await shop.ask("GET", SETUP))[0] == 503
     shop.clock.ahead += 10
     assert (await shop.page())[0] == 200
-    with away(database, "site_setup"):
+    async with away(database, "site_setup"):
         shop.clock.ahead += 120
         assert (await shop.page())[0] == 200
 
