@@ -103,7 +103,11 @@ async def _read(request: web.Request, limit: int, seconds: float, hold: Hold) ->
         detail = f"the body did not arrive within {seconds:g} seconds"
         raise Problem(408, "body_timeout", detail, {"Connection": "close"}) from None
     except (web.RequestPayloadError, ConnectionError):
-        raise Problem(400, "body_incomplete", "the body ended before its stated length") from None
+        raise _incomplete() from None
+    except RuntimeError:  # what aiohttp raises where the connection was gone before anything was read
+        if request.transport is not None:
+            raise
+        raise _incomplete() from None
 
 
 async def _arriving(content: StreamReader, limit: int, hold: Hold) -> bytes:
@@ -127,6 +131,10 @@ def hold_objects(raw: bytes, limits: Limits, hold: Hold) -> None:
             detail = f"about {values} values are more than the limit of {limits.values} in one request"
             raise Problem(413, "too_many_values", detail)
     hold.take(limits.becomes(len(raw), values))
+
+
+def _incomplete() -> Problem:
+    return Problem(400, "body_incomplete", "the body ended before its stated length")
 
 
 def _too_large(limit: int) -> Problem:

@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import tracemalloc
 import zlib
@@ -6,12 +7,15 @@ from contextlib import suppress
 import orjson
 import pytest
 import zstandard
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Limits
 from gateway.ingest.admission import Hold, Room
-from gateway.ingest.body import Malformed, decompress, hold_objects, parse, parse_lines
+from gateway.ingest.body import Malformed, decompress, hold_objects, parse, parse_lines, read_bytes
 from gateway.ingest.problem import Problem
 
 LIMIT = 10_000
@@ -160,3 +164,18 @@ def test_the_room_that_a_body_takes_is_not_less_than_its_objects_and_records_do(
     tracemalloc.stop()
     assert kept.items
     assert objects + len(raw) <= 10**9 - room.left
+
+
+class Gone(BaseProtocol):
+    """A connection that was lost before its request was looked at."""
+
+    writer = ssl_context = peername = sockname = None
+
+
+async def test_a_client_that_is_gone_before_its_body_is_read_is_no_mistake_of_ours():
+    gone = Gone(asyncio.get_running_loop())
+    body = StreamReader(gone, 2**16, loop=asyncio.get_running_loop())
+    request = make_mocked_request("POST", "/", {"Content-Length": "10"}, protocol=gone, payload=body)
+    with pytest.raises(Problem) as refused:
+        await read_bytes(request, Limits(), 5, Hold(Room(Limits().in_flight_bytes)))
+    assert (refused.value.status, refused.value.code) == (400, "body_incomplete")
