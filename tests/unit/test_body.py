@@ -176,6 +176,7 @@ async def test_a_client_that_is_gone_before_its_body_is_read_is_no_mistake_of_ou
     gone = Gone(asyncio.get_running_loop())
     body = StreamReader(gone, 2**16, loop=asyncio.get_running_loop())
     request = make_mocked_request("POST", "/", {"Content-Length": "10"}, protocol=gone, payload=body)
+    gone.transport = None
     with pytest.raises(Problem) as refused:
         await read_bytes(request, Limits(), 5, Hold(Room(Limits().in_flight_bytes)))
     assert (refused.value.status, refused.value.code) == (400, "body_incomplete")
