@@ -42,12 +42,15 @@ class Ledger:
         """Place (`person/number`) of each accepted event by its id, in the order of acceptance."""
         self.durable = Counter[str]()
         """How many were durable where, by their answers."""
+        self.refused: tuple[int, str] | None = None
+        """Status and Retry-After of the last answer that took nothing."""
 
     async def post(self, http: aiohttp.ClientSession, events: Sequence[dict[str, Any]]) -> bool:
         """Post a batch; return whether it was answered with 2xx, in which case it is written down."""
         try:
             async with http.post(f"{self.url}/v1/events", json=events, headers={"X-Api-Key": KEY}) as answer:
                 if answer.status != 202:
+                    self.refused = answer.status, answer.headers.get("Retry-After", "")
                     return False
                 results = (await answer.json())["results"]
         except (aiohttp.ClientError, TimeoutError):
