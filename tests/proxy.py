@@ -3,9 +3,11 @@
 import asyncio
 import ssl
 from contextlib import suppress
+from functools import partial
 from typing import Self
 
 _SSL_REQUEST_BYTES = 8
+_Way = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
@@ -42,6 +44,7 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.refusing = True
         self._server.close()
         self.cut()
         for task in self._tasks:
@@ -54,31 +57,37 @@ class Proxy:
             self.cuts += 1
             writer.transport.abort()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No coroutine: one that is cancelled before its first step would leave its connection open.
+        if self.refusing:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         self._open.add(writer)
-        try:
-            # Cancelled by us alone, and asyncio complains of a connection that ends so.
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._open.discard(writer)
-            self._tasks.discard(task)
-            writer.transport.abort()
+        task.add_done_callback(partial(self._served, writer))
+
+    def _served(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        self._open.discard(writer)
+        self._tasks.discard(task)
+        writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refusing:
-            return
-        if self._as_postgres and self._tls is not None:
-            await reader.readexactly(_SSL_REQUEST_BYTES)
-            writer.write(b"S")
-            await writer.start_tls(self._tls)
-        answers, questions = await asyncio.open_connection("127.0.0.1", self._target)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if self._as_postgres and self._tls is not None:
+                await reader.readexactly(_SSL_REQUEST_BYTES)
+                writer.write(b"S")
+                await writer.start_tls(self._tls)
+            answers, questions = await asyncio.open_connection("127.0.0.1", self._target)
+            try:
+                await self._pass_both_ways((reader, questions), (answers, writer))
+            finally:
+                questions.transport.abort()
+
+    async def _pass_both_ways(self, there: _Way, back: _Way) -> None:
         ways = {
-            asyncio.create_task(self._pass(reader, questions)),
-            asyncio.create_task(self._pass(answers, writer, is_answer=True)),
+            asyncio.create_task(self._pass(*there)),
+            asyncio.create_task(self._pass(*back, is_answer=True)),
         }
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -86,7 +95,6 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            questions.transport.abort()
 
     async def _pass(
         self, source: asyncio.StreamReader, to: asyncio.StreamWriter, is_answer: bool = False
