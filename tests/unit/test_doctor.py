@@ -79,6 +79,11 @@ def test_what_is_not_posted_yet_is_told_beside_what_is():
     assert "eSputnik's script sends it by itself" in found.says
 
 
+def test_carts_of_a_backend_are_told_with_what_they_cost():
+    assert "shows no cart recommendation blocks on the site" in events(StatusCart=1).says
+    assert "recommendation" not in events(ProductPage=1).says
+
+
 def test_a_type_that_the_browser_sends_is_not_asked_of_a_backend():
     site = Site(id="shop", keys=["shop-key"], sources=dict.fromkeys(judging._WANTED, "browser"))
     assert events(site).state == "unknown"
