@@ -47,6 +47,7 @@ from gateway.parts import EVENTS_TOPIC, Part, refuse_what_cannot_keep_its_promis
 from gateway.product_keys.watching import KeyWatch
 from gateway.refused.mask import known_to
 from gateway.refused.sample import RefusedSample
+from gateway.refused.sweeping import sweep
 from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
 from gateway.relay.recommendations import Recommendations
@@ -135,6 +136,7 @@ class Gateway:
         others = KeptRoutes(config).routes()
         if uses_store(config, self._parts):
             store = await self._shared_store()
+            self._watch(sweep(store, self._clock))
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
                 self._console = Console(config, store, sites, self._clock)

@@ -69,4 +69,4 @@ class RefusedSample:
         waiting, self._waiting = self._waiting, []
         self._taken.clear()
         if waiting:
-            await table.keep(await self._store(), waiting, self._clock.now_ms())
+            await table.keep(await self._store(), waiting)
