@@ -14,7 +14,7 @@ from gateway.doctor.finding import Finding, unknown, warning
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.checking import check
 from gateway.feed.ids import FeedIds, seen_of
-from gateway.feed.source import opened
+from gateway.feed.source import of_market, opened
 from gateway.setup.domain import domain_of
 from gateway.setup.shop import NotSeen, visit
 from gateway.setup.worker import imported
@@ -87,6 +87,8 @@ async def _feed(config: Config, site: Site, told: Told) -> list[Finding]:
     async with AsyncExitStack() as stack:
         limit = config.feeds.max_bytes
         sources = [await stack.enter_async_context(opened(link, limit)) for link in links]
+        for market, link in site.feed.markets.items():
+            sources.append(of_market(market, await stack.enter_async_context(opened(link, limit))))
         report = await asyncio.to_thread(check, sources, look=ids.look)
     whole = FeedIds() if report.feeds[0].unreadable else ids
     return [*judging_shop.feed(report.json(), config.feeds, site.id), _ids(whole, told)]

@@ -46,12 +46,14 @@ def _written(source: Source) -> dict[str, Any]:
         "path": str(source.path),
         "content_type": source.content_type,
         "problem": [problem.reason, problem.line] if problem else None,
+        "is_market": source.is_market,
     }
 
 
 def _read(written: dict[str, Any]) -> Source:
     problem = FeedUnreadable(*written["problem"]) if written["problem"] else None
-    return Source(written["name"], Path(written["path"]), written["content_type"], problem)
+    path, is_market = Path(written["path"]), written["is_market"]
+    return Source(written["name"], path, written["content_type"], problem, is_market)
 
 
 def main() -> None:

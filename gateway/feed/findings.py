@@ -115,6 +115,21 @@ RULES = {
     "language_differs": Rule(
         _W, "tells something else than another language", "let languages differ in words only"
     ),
+    # markets
+    "market_unknown": Rule(
+        _E, "is not in the main feed", "put it into the main feed, too: a market changes what is there"
+    ),
+    "market_case": Rule(
+        _E, "is written in another case than in the main feed", "write ids the same everywhere"
+    ),
+    "market_lacks": Rule(
+        _N, "is in the main feed and not in the market's", "leave it so if the market does not sell it"
+    ),
+    "market_prices": Rule(
+        _N,
+        "every price is the main feed's",
+        "see that this address answers with the market's own, if it has others",
+    ),
     # tracking
     "seen_not_in_feed": Rule(_W, "was seen in tracking and is not in the feed", "put it into the feed"),
     "seen_case": Rule(_E, "is written in another case than in tracking", "write ids the same everywhere"),

@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TooManyRedirects
@@ -58,12 +58,19 @@ class Source:
     """What it was served as, where it came from the web."""
     problem: FeedUnreadable | None = None
     """Why there is nothing on the disk."""
+    is_market: bool = False
+    """Whether it tells a market's prices, stock and addresses of the main feed's products, and no more."""
 
     @property
     def is_packed(self) -> bool:
         """Whether it is a gzip file."""
         with self.path.open("rb") as file:
             return file.read(2) == _GZIP
+
+
+def of_market(market: str, source: Source) -> Source:
+    """Return the source as the feed of a market, after which a report calls it."""
+    return replace(source, name=f"market {market}", is_market=True)
 
 
 def pieces(path: Path, limit: int = FEED_BYTES) -> Iterator[bytes]:

@@ -160,6 +160,15 @@ async def test_the_feed_and_the_page_of_another_are_named(shop: Examined):
     assert {name for name, one in found.items() if one.state == "broken"} == {"feed", "page"}
 
 
+async def test_a_markets_feed_is_looked_at_beside_the_main_one(shop: Examined):
+    shop.file.write_text(f'{shop.file.read_text()}feed.markets = {{pl = "{shop.front.url}/pl.xml"}}\n')
+    shop.front.files["/pl.xml"] = File(feed(product(1, price="9 PLN"), product(99)), "application/xml")
+    status, found = await shop.examine()
+    assert (status, found["feed"].state) == (2, "broken")
+    assert found["feed"].says == "market pl: 2 products, 1 errors, 1 warnings"
+    assert found["product ids"].state == "ok"
+
+
 async def test_ids_are_not_judged_by_a_feed_that_breaks_off(shop: Examined):
     others = feed(*(product(number, id=f"V-{number}") for number in range(80)))
     shop.front.files["/uk.xml"] = File(others[:-600], "application/xml")
