@@ -63,19 +63,20 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
     if not tracking:
         return [unknown("page", "no domain is known whose page could be looked at")]
     domain, origin = tracking["domain"], domain_of(tracking["domain"]).origin
-    path = urlsplit(push["worker"]).path if push and push["domain"] == domain else None
+    here = push if push and push["domain"] == domain else None
+    path = urlsplit(here["worker"]).path if here else None
     unseen = unknown("worker", f"cannot be looked at, for {domain} cannot")
-    if path is None:
+    if here is None:
         unseen = judging_shop.no_worker(site.id, domain, push["domain"] if push else None)
     try:
         page, seen = await visit(origin, path)
     except NotSeen as problem:
         return [warning("page", str(problem), f"open {origin}/ from the host where this runs"), unseen]
     found = [judging_shop.page(site.id, domain, page, told.script)]
-    if seen is None:
+    if here is None or seen is None:
         return [*found, unseen]
     ours = [*imported(told.worker or ""), site.push_worker_url]
-    return [*found, judging_shop.worker(site.id, domain, seen, ours)]
+    return [*found, judging_shop.worker(site.id, domain, seen, here["scope"], told.worker, ours)]
 
 
 async def _feed(config: Config, site: Site, told: Told) -> list[Finding]:

@@ -144,6 +144,21 @@ async def test_three_planted_faults_are_named_and_nothing_else(shop: Examined):
     assert "so the variant's is missing there" in ids.do
 
 
+async def test_a_proxy_that_drops_the_header_of_a_worker_in_a_folder_is_named(shop: Examined):
+    domain, path = shop.front.domain, "/push/sw-yespo.js"
+    status, _ = await shop.ask("POST", f"{SETUP}/webpush", {"domain": domain, "worker_path": path})
+    assert status == 200
+    shop.front.passed[path] = f"{shop.url}/sites/{SITE}/sw.js"
+    assert (await shop.examine())[1]["worker"].state == "ok"
+    shop.front.dropped.add("Service-Worker-Allowed")
+    _, found = await shop.examine()
+    shop.front.dropped.clear()
+    assert (await shop.ask("POST", f"{SETUP}/webpush", {"domain": domain}))[0] == 200
+    assert [name for name, one in found.items() if one.state != "ok"] == ["worker"]
+    assert "comes without Service-Worker-Allowed, so browsers refuse it the scope /" in found["worker"].says
+    assert "send Service-Worker-Allowed: / with it" in found["worker"].do
+
+
 async def test_a_key_that_esputnik_refuses_is_named(shop: Examined):
     shop.file.write_text(shop.file.read_text().replace("sandbox-key", "mistyped"))
     _, found = await shop.examine()
