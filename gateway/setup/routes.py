@@ -18,10 +18,11 @@ from gateway.setup import table
 from gateway.setup.domain import domain_of
 from gateway.setup.pages import TRACKING_PATH, Pages
 from gateway.setup.place import DEFAULT_PATH, checked_path, checked_scope
+from gateway.setup.script import javascript_of
 from gateway.setup.shelf import Shelf
 from gateway.setup.status import Missing, missing, no_public_url, status_of
 from gateway.setup.table import Thing
-from gateway.setup.tracking import Tracking, set_up, tracking_of
+from gateway.setup.tracking import LONGEST, Given, Tracking, set_up, tracking_of
 from gateway.setup.webpush import WORKER_PAGE, Wish, is_merged, notes, set_up_web_push, web_push_of
 from gateway.setup.worker import FILE_CHARACTERS
 from gateway.store import Store
@@ -45,6 +46,12 @@ def _site_id(text: str) -> str:
     return text
 
 
+def _script(html: str) -> str:
+    if javascript_of(html) is None:
+        raise ValueError("holds no whole <script> element: give the HTML as the account shows it")
+    return html
+
+
 class TrackingOrder(BaseModel):
     """Which domain is to be tracked."""
 
@@ -53,6 +60,8 @@ class TrackingOrder(BaseModel):
     domain: Annotated[str, Field(max_length=1000), AfterValidator(_domain)]
     site_id: Annotated[str, AfterValidator(_site_id)] | None = None
     """eSputnik's siteId of a domain that was registered elsewhere."""
+    script: Annotated[str, Field(max_length=LONGEST), AfterValidator(_script)] | None = None
+    """The script's HTML as the account shows it, where eSputnik's answer is another domain's."""
 
 
 class WebPushOrder(BaseModel):
@@ -127,7 +136,8 @@ class Setup:
         order = await order_of(request, TrackingOrder)
         domain, now_ms = domain_of(order.domain), self._clock.now_ms()
         client = self._clients[site.id]
-        tracking = await set_up(await self._open(), client, site.id, domain, order.site_id, now_ms)
+        given = Given(order.site_id, order.script)
+        tracking, notes = await set_up(await self._open(), client, site.id, domain, given, now_ms)
         self._shelf.forget(site.id, Thing.TRACKING)
         return json_of(
             {
@@ -137,6 +147,7 @@ class Setup:
                 "snippet": tracking.html,
                 "link": self._link(request, site),
                 "missing": [one._asdict() for one in self._missing(request, site, tracking)],
+                "notes": notes,
             }
         )
 

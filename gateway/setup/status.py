@@ -51,6 +51,7 @@ def _tracking(site: Site, tracking: Tracking) -> dict[str, Any]:
         "sent_as": sent_as(site),
         "site_ids_agree": None if tracking.site_id is None else tracking.site_id == sent_as(site),
         "script_fetched_at": time_of(tracking.fetched_at) if tracking.html else None,
+        "script_is_given": tracking.is_given,
     }
 
 
