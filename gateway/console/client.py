@@ -82,4 +82,7 @@ class ConsoleClient:
             async with self._session.request(method, self._url + path, **arguments) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise GatewayError(f"no gateway answers at {self._url}: {type(problem).__name__}") from None
+            raise GatewayError(
+                f"no gateway answers at {self._url} ({type(problem).__name__}): start it with `gateway run`, "
+                "or name where it listens by --url"
+            ) from None

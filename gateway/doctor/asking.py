@@ -45,9 +45,8 @@ async def ask(config: Config, site: Site, url: str) -> tuple[list[Finding], Told
         reason = problem.problem.get("reason", str(problem))
         return [broken("gateway", f"{url} is not ready: {reason}", "see the gateway's log")], Told()
     except (GatewayError, TimeoutError) as problem:
-        said = str(problem) or f"{url} does not answer in time"
-        do = "start it with `gateway run`, or name where it listens by --url"
-        return [broken("gateway", said, do)], Told()
+        said, _, do = (str(problem) or f"{url} does not answer in time").partition(": ")
+        return [broken("gateway", said, do or "see the gateway's log")], Told()
     return [ok("gateway", f"{url} answers and is ready"), finding], told
 
 

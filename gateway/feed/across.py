@@ -66,7 +66,7 @@ _NOT_IN_MAIN = """
     AND NOT EXISTS (SELECT 1 FROM items a WHERE a.feed = ?1 AND a.id = b.id) ORDER BY b.line
 """
 _PRICES = """
-    SELECT count(*), sum(a.price = b.price AND a.currency = b.currency)
+    SELECT count(*), sum(a.price = b.price), sum(a.currency = b.currency)
     FROM items b JOIN items a ON a.feed = ?1 AND a.id = b.id WHERE b.feed = ?2
 """
 _BY_FOLDED = "CREATE INDEX IF NOT EXISTS by_folded ON items (feed, folded)"
@@ -180,9 +180,9 @@ class Across:
         for product, line in self._db.execute(_LACKS, (main, market)):
             detail = f"on line {line} of {self._names[main]}"
             yield Found(market, Finding("market_lacks", 0, product, "id", detail))
-        shared, same = self._db.execute(_PRICES, (main, market)).fetchone()
-        if shared and shared == same:
-            yield Found(market, Finding("market_prices", 0))
+        shared, same_price, same_currency = self._db.execute(_PRICES, (main, market)).fetchone()
+        if shared and shared == same_price and same_currency in (0, shared):
+            yield Found(market, Finding("market_prices" if same_currency else "market_numbers", 0))
 
     def _tracking(self, main: int, seen: Iterable[str]) -> Iterator[Found]:
         rows = ((product, product.casefold()) for product in seen)

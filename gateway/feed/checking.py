@@ -64,11 +64,11 @@ def read(source: Source) -> Iterator[Item]:
 
 def _check_frame(source: Source, report: Report) -> None:
     """Look at how the feed is served."""
-    if source.content_type is None:
+    if source.content_type is None or source.problem is not None:
         return
     if source.content_type not in XML_TYPES:
         report.add(source.name, Finding("content_type", 0, detail=source.content_type))
-    if source.name.partition("?")[0].endswith(".gz"):
+    if source.is_packed and not source.content_encoding:
         report.add(source.name, Finding("compressed", 0))
 
 

@@ -193,5 +193,9 @@ class Setup:
     def _site(self, request: web.Request) -> Site:
         site = self._sites.get(request.match_info["site"])
         if site is None:
-            raise Problem(404, "not_found", "site: no such site is configured")
+            raise Problem(
+                404,
+                "not_found",
+                "site: no such site is configured: name one by the id that the configuration gives it",
+            )
         return site

@@ -211,9 +211,14 @@ def test_a_market_that_sells_less_at_its_own_prices_has_nothing_wrong(tmp_path: 
 
 def test_a_market_with_the_main_feeds_prices_is_noticed(tmp_path: Path):
     main = feed(product(1), product(2))
-    report = checked(tmp_path, main, markets={"ua": main, "pl": feed(polish(1), polish(2))})
-    assert [(one.feed, one.finding.code) for group in report.groups for one in group.examples] == [
-        ("market ua", "market_prices")
+    own, named = [feed(polish(1), polish(2, price=price)) for price in ("90 PLN", "899 UAH")]
+    unconverted = feed(polish(1, price="899 PLN"), polish(2, price="899 PLN"))
+    report = checked(tmp_path, main, markets={"ua": main, "pl": own, "cz": unconverted, "sk": named})
+    found = [(one.feed, one.finding.code) for group in report.groups for one in group.examples]
+    assert found == [
+        ("market sk", "currencies"),
+        ("market cz", "market_numbers"),
+        ("market ua", "market_prices"),
     ]
 
 
