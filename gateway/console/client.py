@@ -9,6 +9,9 @@ import orjson
 from gateway.errors import GatewayError
 from gateway.ingest.problem import NO_ROUTE
 
+KEY_VARIABLE = "GATEWAY_OPERATOR_KEY"
+"""Holds the key to present, before those of the configuration."""
+
 
 class Refusal(GatewayError):
     """The gateway's no."""
@@ -68,6 +71,11 @@ class ConsoleClient:
         if status == 404 and NO_ROUTE.encode() in body:
             raise GatewayError(
                 f"the gateway at {self._url} has no operator routes: it was started without operator.keys"
+            )
+        if status == 401:
+            raise GatewayError(
+                f"the gateway at {self._url} does not know this operator's key: let {KEY_VARIABLE} or the "
+                "first of operator.keys be one of those that it was started with"
             )
         try:
             content = orjson.loads(body)

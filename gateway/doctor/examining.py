@@ -68,6 +68,8 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
     unseen = unknown("worker", f"cannot be looked at, for {domain} cannot")
     if here is None:
         unseen = judging_shop.no_worker(site.id, domain, push["domain"] if push else None)
+    elif other := here.get("registered_instead"):
+        path, unseen = None, judging_shop.unregistered_worker(site.id, domain, path, other)
     try:
         page, seen = await visit(origin, path)
     except NotSeen as problem:

@@ -79,6 +79,13 @@ def no_worker(site: str, domain: str, of_push: str | None) -> Finding:
     return warning("worker", said, f"set both up at one of the two; for this one: {do}")
 
 
+def unregistered_worker(site: str, domain: str, path: str | None, other: str) -> Finding:
+    """Judge that the pages' script registers another worker than the one set up at `path`."""
+    again = f"gateway setup webpush --site {site} --domain {domain} --worker-path {other}"
+    do = f"change the worker's path in eSputnik's account, or set it up there: {again}"
+    return broken("worker", f"eSputnik's script for {domain} registers {other}, not {path}", do)
+
+
 def _kind(seen: Seen) -> str:
     """Return what stands in the place of a worker."""
     text = seen.text.strip()

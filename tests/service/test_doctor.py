@@ -146,6 +146,10 @@ async def test_three_planted_faults_are_named_and_nothing_else(shop: Examined):
 
 async def test_a_proxy_that_drops_the_header_of_a_worker_in_a_folder_is_named(shop: Examined):
     domain, path = shop.front.domain, "/push/sw-yespo.js"
+    script = {"script": f"<script>navigator.serviceWorker.register('{path}', {{scope: '/'}})</script>"}
+    worker = {"serviceWorker": f"importScripts('{shop.sandbox.url}/webpush/service-worker.js');"}
+    fault = {"path": "/api/v1/site/webpush/script", "status": 200, "body": script | worker, "times": 1}
+    await shop.faults(fault)
     status, _ = await shop.ask("POST", f"{SETUP}/webpush", {"domain": domain, "worker_path": path})
     assert status == 200
     shop.front.passed[path] = f"{shop.url}/sites/{SITE}/sw.js"
@@ -157,6 +161,16 @@ async def test_a_proxy_that_drops_the_header_of_a_worker_in_a_folder_is_named(sh
     assert [name for name, one in found.items() if one.state != "ok"] == ["worker"]
     assert "comes without Service-Worker-Allowed, so browsers refuse it the scope /" in found["worker"].says
     assert "send Service-Worker-Allowed: / with it" in found["worker"].do
+
+
+async def test_a_worker_that_esputniks_script_does_not_register_is_named(shop: Examined):
+    order = {"domain": shop.front.domain, "worker_path": "/other.js"}
+    assert (await shop.ask("POST", f"{SETUP}/webpush", order))[0] == 200
+    _, found = await shop.examine()
+    assert (await shop.ask("POST", f"{SETUP}/webpush", {"domain": shop.front.domain}))[0] == 200
+    assert [name for name, one in found.items() if one.state != "ok"] == ["worker"]
+    assert found["worker"].says.endswith("registers /sw-yespo.js, not /other.js")
+    assert found["worker"].do.endswith("--worker-path /sw-yespo.js")
 
 
 async def test_a_key_that_esputnik_refuses_is_named(shop: Examined):
