@@ -20,7 +20,7 @@ from gateway.store import Store
 
 LONGEST = 256 * 1024
 """Characters of a script's HTML; a longer one is no snippet for a page."""
-ANOTHERS = "eSputnik now gives another domain's script, for it tells none apart; the one before stays"
+ANOTHERS = "eSputnik gives another domain's script, for it cannot be asked for one's; the one before stays"
 _BY_HAND = "take the script from the account and give it with --script FILE"
 
 
@@ -111,16 +111,16 @@ def _chosen(html: str, of: Tracking, others: Sequence[Tracking]) -> tuple[str, l
     if is_anothers(html, of, others):
         if of.html is None or is_anothers(of.html, of, others):
             whose = next(one.domain for one in others if names(html, one.site_id))
-            detail = f"eSputnik gives the script of {whose}, for it tells an account's domains apart nowhere"
+            detail = f"eSputnik gives the script of {whose}, for it cannot be asked for one domain's"
             raise Problem(409, CODE, f"{detail}: {_BY_HAND}")
         return of.html, [ANOTHERS]
     if names(html, of.site_id):
         return html, []
     same = [one.domain for one in others if one.html == html]
-    says = f"it is the same as for {same[0]}" if same else "this one names no siteId that is known here"
+    says = f"this one was given for {same[0]}, too" if same else "no siteId known here stands in this one"
     return html, [
-        f"eSputnik tells an account's domains apart nowhere in the scripts it gives, and {says}: where the "
-        f"account has several domains, see in it that this script is {of.domain}'s; if not, {_BY_HAND}"
+        f"eSputnik does not say for which of an account's domains its script is, and {says}: where there are "
+        f"several, compare it with what the account shows for {of.domain}; if that differs, {_BY_HAND}"
     ]
 
 

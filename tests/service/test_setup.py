@@ -328,10 +328,10 @@ async def test_a_script_that_does_not_tell_whose_it_is_is_kept_with_a_word_of_th
     plain = {"path": "/api/v1/site/script", "times": 2, "status": 200, "body": "<script>eS()</script>"}
     await shop.faults(plain)
     (note,) = (await shop.set_up())["notes"]
-    assert "this one names no siteId that is known here" in note
+    assert "no siteId known here stands in this one" in note
     (note,) = (await shop.set_up("other.example"))["notes"]
-    assert "it is the same as for shop.example" in note
-    assert "see in it that this script is other.example's" in note
+    assert "this one was given for shop.example, too" in note
+    assert "compare it with what the account shows for other.example" in note
 
 
 async def test_status_tells_what_is_missing_what_agrees_and_when_events_were_last_delivered(shop: Connected):
