@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import ETag, hdrs, web
@@ -35,12 +35,12 @@ class Pages:
 
     def __init__(
         self,
-        open_store: Callable[[], Awaitable[Store]],
+        store: Store,
         clients: Mapping[str, EsputnikClient],
         shelf: Shelf,
         clock: Clock,
     ) -> None:
-        self._open = open_store
+        self._store = store
         self._clients = clients
         self._shelf = shelf
         self._clock = clock
@@ -102,8 +102,7 @@ class Pages:
                     _log.warning("tracking_script_is_old", site=site, reason=str(problem))
 
     async def _renew(self, site: str, kept: Kept) -> str | None:
-        store = await self._open()
-        reason = await renew(store, self._clients[site], site, kept, self._clock.now_ms())
+        reason = await renew(self._store, self._clients[site], site, kept, self._clock.now_ms())
         self._shelf.forget(site, Thing.TRACKING)
         return reason
 

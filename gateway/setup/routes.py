@@ -1,7 +1,7 @@
 """Setting up a site over HTTP, for whoever has the operator's key."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from aiohttp import hdrs, web
@@ -95,17 +95,16 @@ class Setup:
     def __init__(
         self,
         config: Config,
-        open_store: Callable[[], Awaitable[Store]],
+        store: Store,
         clients: Mapping[str, EsputnikClient],
         clock: Clock,
     ) -> None:
-        """The database is opened by the first request: ingest may never need it."""
         self.change(config)
-        self._open = open_store
+        self._store = store
         self._clients = clients
         self._clock = clock
-        self._shelf = Shelf(open_store, clock)
-        self.pages = Pages(open_store, clients, self._shelf, clock)
+        self._shelf = Shelf(store, clock)
+        self.pages = Pages(store, clients, self._shelf, clock)
 
     def change(self, config: Config) -> None:
         """Take over what is said of sites; the clients are told their keys by whoever opened them."""
@@ -122,7 +121,7 @@ class Setup:
 
     async def get_status(self, request: web.Request) -> web.Response:
         """Return what of a site is set up, what is missing, and when its events were last delivered."""
-        site, store = self._site(request), await self._open()
+        site, store = self._site(request), self._store
         kept = await table.newest(store, site.id, Thing.TRACKING)
         tracking = tracking_of(kept) if kept else None
         kept = await table.newest(store, site.id, Thing.WEBPUSH)
@@ -137,7 +136,7 @@ class Setup:
         domain, now_ms = domain_of(order.domain), self._clock.now_ms()
         client = self._clients[site.id]
         given = Given(order.site_id, order.script)
-        tracking, notes = await set_up(await self._open(), client, site.id, domain, given, now_ms)
+        tracking, notes = await set_up(self._store, client, site.id, domain, given, now_ms)
         self._shelf.forget(site.id, Thing.TRACKING)
         return json_of(
             {
@@ -158,7 +157,7 @@ class Setup:
         """
         site = self._site(request)
         order = await order_of(request, WebPushOrder)
-        store, client, now_ms = await self._open(), self._clients[site.id], self._clock.now_ms()
+        store, client, now_ms = self._store, self._clients[site.id], self._clock.now_ms()
         found, workers = await set_up_web_push(store, client, site, order.wish(), now_ms)
         self._shelf.forget(site.id, Thing.WEBPUSH)
         return json_of(

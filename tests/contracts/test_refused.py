@@ -12,6 +12,7 @@ from gateway.refused.sample import OF_A_SITE, RefusedSample
 from gateway.refused.sweeping import sweep
 from gateway.refused.table import DAYS, OF_A_KIND, Refusal, keep, read
 from gateway.store import Store
+from gateway.store.lazy import LazyStore
 from gateway.validation import Finding, Refused
 
 NOW = SystemClock().now_ms()
@@ -69,10 +70,7 @@ BROKEN = Refused("StatusCart", "schema_violation", [ERROR])
 
 
 async def test_a_flood_of_refused_events_costs_a_look_at_few_of_them(store: Store) -> None:
-    async def opened() -> Store:
-        return store
-
-    sample = RefusedSample(frozenset({"StatusCart"}), opened, SystemClock())
+    sample = RefusedSample(frozenset({"StatusCart"}), store, SystemClock())
     for number in range(5000):
         sample.look("shop", BROKEN, {"StatusCart": "o@x.ua"})
         sample.look("wide", Refused(f"Type{number}", "strict_mode", []), {})
@@ -98,17 +96,18 @@ async def ids_of_rows(store: Store, site: str) -> list[str]:
 async def test_while_the_database_is_away_samples_are_dropped_and_later_ones_are_kept(store: Store) -> None:
     tries = Counter[str]()
 
-    async def opened() -> Store:
-        tries["away" if not tries else "there"] += 1
-        if not tries["there"]:
-            raise Unreachable("away")
-        return store
+    class AwayAtFirst(LazyStore):
+        async def open(self) -> Store:
+            tries["away" if not tries else "there"] += 1
+            if not tries["there"]:
+                raise Unreachable("away")
+            return store
 
     class Hurried(SystemClock):
         async def sleep(self, seconds: float) -> None:
             await asyncio.sleep(0)
 
-    sample = RefusedSample(frozenset(), opened, Hurried())
+    sample = RefusedSample(frozenset(), AwayAtFirst("sqlite:"), Hurried())
     running = asyncio.create_task(sample.run())
     async with asyncio.timeout(10):
         sample.look("shop", BROKEN, "dropped")
