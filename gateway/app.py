@@ -31,7 +31,7 @@ from gateway.identity.erasures import Erasures
 from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
-from gateway.ingest.admission import Room
+from gateway.ingest.admission import Rates, Room
 from gateway.ingest.api_openapi import api_paths, together
 from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.desk import TurnedAway, nobody_asks
@@ -101,6 +101,7 @@ class Gateway:
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
         self._api: ApiRoutes | None = None
+        self._rates: Rates | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
         self._recommendations: Recommendations | None = None
@@ -216,6 +217,7 @@ class Gateway:
         config = self._config
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
+        self._rates = rates = Rates(config, self._clock)
         turned_away = self._start_sampling()
         self._api = ApiRoutes(
             config,
@@ -223,6 +225,7 @@ class Gateway:
             self._readiness,
             self._waiting,
             room,
+            rates,
             self._clock,
             self._erasure.preview,
             turned_away,
@@ -242,7 +245,16 @@ class Gateway:
             others = [*others, *self._console.guarding(self._setup.routes())]
             contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
-            config, Catalogue(), events, self._readiness, self._clock, room, others, contract, turned_away
+            config,
+            Catalogue(),
+            events,
+            self._readiness,
+            self._clock,
+            room,
+            rates,
+            others,
+            contract,
+            turned_away,
         )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
@@ -310,6 +322,7 @@ class Gateway:
         places = changes(self._config, wanted)
         self._config = wanted
         for part in (
+            self._rates,
             self._routes,
             self._api,
             self._relay,

@@ -18,7 +18,7 @@ _OTHER_FILES = 500
 _STOPPING_SECONDS = 1.0
 """How long an answer may lie unread once the server stops: one reader must not use up everybody's time."""
 _PART_FOR_ANSWERS = 0.6
-"""Of the grace time; the rest is for the stages to come to a clean mark."""
+"""Of the grace time that draining leaves; the rest is for the stages to come to a clean mark."""
 _COME_AGAIN = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
@@ -93,8 +93,9 @@ class HttpServer:
         if self._server is not None:
             self._server.close()
         sweeper = asyncio.create_task(self._sweep(_STOPPING_SECONDS))
+        left = self._listen.grace_seconds - self._listen.drain_seconds
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._listen.grace_seconds * _PART_FOR_ANSWERS):
+            async with asyncio.timeout(left * _PART_FOR_ANSWERS):
                 await self._runner.cleanup()
         sweeper.cancel()
 

@@ -46,6 +46,12 @@ class Reloadable:
         async with self._http.post(url, json=event(**of), headers={"X-Api-Key": key}) as answer:
             return answer.status
 
+    async def call(self) -> int:
+        url = f"http://127.0.0.1:{self.process.port}/api/v1/contact"
+        contact = {"channels": [{"type": "email", "value": "olena@example.com"}]}
+        async with self._http.post(url, json=contact, headers={"X-Api-Key": KEY}) as answer:
+            return answer.status
+
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Reloadable]:
@@ -77,6 +83,15 @@ async def test_a_sites_settings_change_without_a_restart(gateway: Reloadable):
     assert await gateway.post(externalCustomerId="42") == 400
     await gateway.change(('blocked_ids = ["42"]', "ingest_rate = 0.001"))
     assert [await gateway.post(externalCustomerId="42"), await gateway.post()] == [202, 429]
+
+
+async def test_what_a_site_has_used_of_its_rate_stays_used_when_other_settings_change(gateway: Reloadable):
+    await gateway.change(('id = "shop"', 'id = "shop"\ningest_rate = 0.001'))
+    assert [await gateway.post(), await gateway.post(), await gateway.call()] == [202, 429, 429]
+    await gateway.change(("rate = 100000", "rate = 1000"))
+    assert [await gateway.post(), await gateway.call()] == [429, 429]
+    await gateway.change(("ingest_rate = 0.001", "ingest_rate = 1000"))
+    assert [await gateway.post(), await gateway.call()] == [202, 200]
 
 
 async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway: Reloadable):
