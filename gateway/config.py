@@ -108,7 +108,16 @@ class Listen(Section):
     drain_seconds: float = Field(0, ge=0)
     """How long readiness fails before the listener closes on SIGTERM: above the load balancer's period."""
     grace_seconds: float = Field(20, gt=0)
-    """How long a stop may take in all before what is still in flight is cut off."""
+    """How long a stop may take in all, draining included, before what is still in flight is cut off."""
+
+    @model_validator(mode="after")
+    def _time_is_left_after_draining(self) -> Self:
+        if self.drain_seconds >= self.grace_seconds:
+            raise ValueError(
+                "drain_seconds is a part of grace_seconds, and leaves none of it for what is in flight: "
+                "raise grace_seconds, and what the supervisor waits before it kills"
+            )
+        return self
 
 
 class Limits(Section):
@@ -328,7 +337,7 @@ class Site(Section):
     push_worker_url: ExactUrl = "https://push-notifications.yespo.io/service-worker.js"
     """eSputnik's web push worker, for another's worker to import (Yespo-CDP/yespo-opencart)."""
     ingest_rate: float | None = Field(None, gt=0)
-    """Events a second that one process takes of this site before it answers 429; without it, any number."""
+    """Events and calls a second that one process takes before it answers 429; without it, any number."""
     rate: float = Field(200, gt=0)
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0, le=3650)

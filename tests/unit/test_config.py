@@ -99,6 +99,7 @@ def test_every_mistake_is_named_at_once_with_its_place(file):
         ),
         (('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nmin_insync = 1'), "dev = true"),
         (("sqlite:data", "mysql://data"), "links.url"),
+        (("port = 8080", "drain_seconds = 20"), "listen: drain_seconds is a part of grace_seconds"),
         (("http://127.0.0.1:8090/api/v2", "ftp://shop"), "sites[0].tracker_url"),
         (('tracker = "key"', "link_age_days = inf"), "sites[0].link_age_days: Input should be a finite"),
         (('keys = ["demo-key"]', ""), "sites[0]"),
