@@ -317,10 +317,19 @@ class Gateway:
     def reload(self, wanted: Config) -> list[str]:
         """Take over what differs, all of it between two requests, and return the places of the settings.
 
-        Raises ConfigError, with nothing changed, where one of them needs a restart.
+        Raises ConfigError, with nothing changed, where one of them needs a restart; whatever else goes wrong
+        is raised once everything is as it was.
         """
         places = changes(self._config, wanted)
+        try:
+            self._take_over(wanted)
+        except Exception:
+            self._take_over(self._config)
+            raise
         self._config = wanted
+        return places
+
+    def _take_over(self, wanted: Config) -> None:
         for part in (
             self._rates,
             self._routes,
@@ -341,7 +350,6 @@ class Gateway:
                 self._deliverers[site.id].change(site)
         if self._stitcher is not None:
             self._stitcher.start_anew()
-        return places
 
     async def failed(self) -> None:
         """Wait until a stage ends by itself, which none should, and raise what it ended with."""

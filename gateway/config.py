@@ -61,6 +61,19 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 """Plain, or as `sha256:...`, which `gateway key new` prints beside each key that it makes."""
 
 
+def _secret(name: str, path: str) -> str:
+    """Return what the file holds. One that is empty is refused: it is most likely being written just now."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise ValueError(f"{name} cannot be read: {problem.strerror}") from None
+    except ValueError:
+        raise ValueError(f"{name} must be the path of a file that holds text in UTF-8") from None
+    if not text:
+        raise ValueError(f"{name} is an empty file; write the secret into it, or leave {name} out")
+    return text
+
+
 class Section(BaseModel):
     """A table of the file; an unknown name in it is a mistake, not a default."""
 
@@ -83,10 +96,7 @@ class Section(BaseModel):
                 raise ValueError(f"{name} and {name}_file are both given; keep one")
             if not isinstance(path, str):
                 raise ValueError(f"{name}_file must be the path of a file, as text")
-            try:
-                text = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as problem:
-                raise ValueError(f"{name}_file cannot be read: {problem.strerror}") from None
+            text = _secret(f"{name}_file", path)
             values[name] = text.split() if name == "keys" else text
         return values
 
@@ -467,8 +477,10 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise ConfigError([f"{path}: {problem.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except ValueError as problem:  # no TOML, not in UTF-8, a number of thousands of digits
         raise ConfigError([f"{path}: {problem}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: it is nested too deep"]) from None
 
 
 def _site_of_environment(path: str | Path | None) -> dict[str, Any]:

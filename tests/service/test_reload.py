@@ -8,13 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from gateway.demo.parts import free_port
 from gateway.keys import hashed, new_key
 from gateway.sandbox import Sandbox
 from tests.ledger import until_taken
 from tests.processes import Process, running, write_config
-from tests.service.conftest import KEY, event
+from tests.service.conftest import KEY, event, running_shop, settings
 from tests.service.test_operating import embedded
 
 
@@ -104,6 +105,11 @@ async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway:
             "stream.path: needs a",
         ),
         ([("[[sites]]", "[[sites")], "gateway.toml"),
+        ([('keys = ["shop-key"]', 'keys = ["other-key"]\nx = ' + "[" * 20_000)], "nested too deep"),
+        (
+            [('keys = ["shop-key"]', 'keys = ["other-key"]'), ("api_key =", 'api_key_file = "/dev/null" #')],
+            "api_key_file is an empty file",
+        ),
     ):
         log = await gateway.change(*changes, outcome="configuration_kept")
         assert sentence in log
@@ -113,6 +119,23 @@ async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway:
     gateway.config.unlink()
     assert "No such file" in await gateway_without_file(gateway)
     assert await gateway.post() == 202
+
+
+async def test_a_reload_that_goes_wrong_half_way_leaves_everything_as_it_was(
+    tmp_path: Path, sandbox: Sandbox
+):
+    config = settings(tmp_path, sandbox)
+    first, *others = config.sites
+    other_key = first.model_copy(update={"keys": [SecretStr("other-key")]})
+    wrong = other_key.model_copy(
+        update={"link_age_days": None}
+    )  # what no configuration that was read can hold
+    async with running_shop(config, sandbox) as shop:
+        with pytest.raises(TypeError):
+            shop.gateway.reload(config.model_copy(update={"sites": [wrong, *others]}))
+        assert [(await shop.post(event(), key=key))[0] for key in (KEY, "other-key")] == [202, 401]
+        shop.gateway.reload(config.model_copy(update={"sites": [other_key, *others]}))
+        assert [(await shop.post(event(), key=key))[0] for key in (KEY, "other-key")] == [401, 202]
 
 
 async def gateway_without_file(gateway: Reloadable) -> str:
