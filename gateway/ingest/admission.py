@@ -29,6 +29,11 @@ class Hold:
         self._room.left -= size
         self._size += size
 
+    def give_back(self, size: int) -> None:
+        """Let go of so many bytes."""
+        self._room.left += size
+        self._size -= size
+
     def release(self) -> None:
         """Let go of all of it."""
         self._room.left += self._size
