@@ -31,7 +31,7 @@ from gateway.identity.erasures import Erasures
 from gateway.identity.settings import StitchSettings, settings_of
 from gateway.identity.stitcher import Stitcher
 from gateway.identity.thinning import Thinning
-from gateway.ingest.admission import Room
+from gateway.ingest.admission import Rates, Room
 from gateway.ingest.api_openapi import api_paths, together
 from gateway.ingest.api_routes import ApiRoutes
 from gateway.ingest.desk import TurnedAway, nobody_asks
@@ -102,6 +102,7 @@ class Gateway:
         self._deliverers: dict[str, Deliverer] = {}
         self._routes: Routes | None = None
         self._api: ApiRoutes | None = None
+        self._rates: Rates | None = None
         self._jobs: Jobs | None = None
         self._relay: Relay | None = None
         self._recommendations: Recommendations | None = None
@@ -219,6 +220,7 @@ class Gateway:
         config = self._config
         self._readiness = Readiness(events, self._clock)
         room = Room(config.limits.in_flight_bytes)
+        self._rates = rates = Rates(config, self._clock)
         turned_away = self._start_sampling()
         self._api = ApiRoutes(
             config,
@@ -226,6 +228,7 @@ class Gateway:
             self._readiness,
             self._waiting,
             room,
+            rates,
             self._clock,
             self._erasure.preview,
             turned_away,
@@ -245,7 +248,16 @@ class Gateway:
             others = [*others, *self._console.guarding(self._setup.routes())]
             contract = together(contract, operator_paths(), setup_operator_paths())
         self._routes = Routes(
-            config, Catalogue(), events, self._readiness, self._clock, room, others, contract, turned_away
+            config,
+            Catalogue(),
+            events,
+            self._readiness,
+            self._clock,
+            room,
+            rates,
+            others,
+            contract,
+            turned_away,
         )
         self._server = HttpServer(self._routes.table(), config.listen, config.limits)
         await self._server.start(config.listen.host, config.listen.port)
@@ -308,11 +320,21 @@ class Gateway:
     def reload(self, wanted: Config) -> list[str]:
         """Take over what differs, all of it between two requests, and return the places of the settings.
 
-        Raises ConfigError, with nothing changed, where one of them needs a restart.
+        Raises ConfigError, with nothing changed, where one of them needs a restart; whatever else goes wrong
+        is raised once everything is as it was.
         """
         places = changes(self._config, wanted)
+        try:
+            self._take_over(wanted)
+        except Exception:
+            self._take_over(self._config)
+            raise
         self._config = wanted
+        return places
+
+    def _take_over(self, wanted: Config) -> None:
         for part in (
+            self._rates,
             self._routes,
             self._api,
             self._relay,
@@ -331,7 +353,6 @@ class Gateway:
                 self._deliverers[site.id].change(site)
         if self._stitcher is not None:
             self._stitcher.start_anew()
-        return places
 
     async def failed(self) -> None:
         """Wait until a stage ends by itself, which none should, and raise what it ended with."""

@@ -61,6 +61,19 @@ Key = Annotated[SecretStr, AfterValidator(_key)]
 """Plain, or as `sha256:...`, which `gateway key new` prints beside each key that it makes."""
 
 
+def _secret(name: str, path: str) -> str:
+    """Return what the file holds. One that is empty is refused: it is most likely being written just now."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise ValueError(f"{name} cannot be read: {problem.strerror}") from None
+    except ValueError:
+        raise ValueError(f"{name} must be the path of a file that holds text in UTF-8") from None
+    if not text:
+        raise ValueError(f"{name} is an empty file; write the secret into it, or leave {name} out")
+    return text
+
+
 class Section(BaseModel):
     """A table of the file; an unknown name in it is a mistake, not a default."""
 
@@ -83,10 +96,7 @@ class Section(BaseModel):
                 raise ValueError(f"{name} and {name}_file are both given; keep one")
             if not isinstance(path, str):
                 raise ValueError(f"{name}_file must be the path of a file, as text")
-            try:
-                text = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as problem:
-                raise ValueError(f"{name}_file cannot be read: {problem.strerror}") from None
+            text = _secret(f"{name}_file", path)
             values[name] = text.split() if name == "keys" else text
         return values
 
@@ -108,7 +118,16 @@ class Listen(Section):
     drain_seconds: float = Field(0, ge=0)
     """How long readiness fails before the listener closes on SIGTERM: above the load balancer's period."""
     grace_seconds: float = Field(20, gt=0)
-    """How long a stop may take in all before what is still in flight is cut off."""
+    """How long a stop may take in all, draining included, before what is still in flight is cut off."""
+
+    @model_validator(mode="after")
+    def _time_is_left_after_draining(self) -> Self:
+        if self.drain_seconds >= self.grace_seconds:
+            raise ValueError(
+                "drain_seconds is a part of grace_seconds, and leaves none of it for what is in flight: "
+                "raise grace_seconds, and what the supervisor waits before it kills"
+            )
+        return self
 
 
 class Limits(Section):
@@ -328,7 +347,7 @@ class Site(Section):
     push_worker_url: ExactUrl = "https://push-notifications.yespo.io/service-worker.js"
     """eSputnik's web push worker, for another's worker to import (Yespo-CDP/yespo-opencart)."""
     ingest_rate: float | None = Field(None, gt=0)
-    """Events a second that one process takes of this site before it answers 429; without it, any number."""
+    """Events and calls a second that one process takes before it answers 429; without it, any number."""
     rate: float = Field(200, gt=0)
     """Requests a second to eSputnik; above 200 it answers 429 (docs.reteno.com/reference/addcontact-1)."""
     link_age_days: float = Field(30, gt=0, le=3650)
@@ -458,8 +477,10 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise ConfigError([f"{path}: {problem.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except ValueError as problem:  # no TOML, not in UTF-8, a number of thousands of digits
         raise ConfigError([f"{path}: {problem}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: it is nested too deep"]) from None
 
 
 def _site_of_environment(path: str | Path | None) -> dict[str, Any]:

@@ -57,6 +57,9 @@ async def _reload_when_told(
         except ConfigError as problem:
             metrics.CONFIG_RELOADS.labels("kept").inc()
             _log.error("configuration_kept", reason="the new one has mistakes", mistakes=problem.mistakes)
+        except Exception as error:  # a mistake of ours, which must not stop what runs
+            metrics.CONFIG_RELOADS.labels("kept").inc()
+            _log.error("configuration_kept", reason="it cannot be taken over", error=type(error).__name__)
         else:
             metrics.CONFIG_RELOADS.labels("changed").inc()
             _log.info("configuration_reloaded", changed=places)

@@ -15,7 +15,7 @@ from gateway.calls import ApiCall
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import NotDurable, Unreachable
-from gateway.ingest.admission import Allowance, Hold, Room
+from gateway.ingest.admission import Hold, Rates, Room
 from gateway.ingest.api_desk import ApiDesk, Judged, Posting
 from gateway.ingest.api_reply import call_reply
 from gateway.ingest.auth import Keys
@@ -84,6 +84,7 @@ class ApiRoutes:
         readiness: Readiness,
         waiting: WaitingRoom,
         room: Room,
+        rates: Rates,
         clock: Clock,
         preview: Preview,
         turned_away: TurnedAway = nobody_asks,
@@ -95,6 +96,7 @@ class ApiRoutes:
         self._readiness = readiness
         self._waiting = waiting
         self._room = room
+        self._rates = rates
         self._clock = clock
         self._preview = preview
         self._turned_away = turned_away
@@ -104,11 +106,6 @@ class ApiRoutes:
         """Take over keys and settings of the same sites, for every request whose key is not yet looked at."""
         self._keys = Keys({site.id: site.keys for site in config.sites})
         self._desks = {site.id: ApiDesk(site, self._catalogue, self._turned_away) for site in config.sites}
-        self._allowances = {
-            site.id: Allowance(site.ingest_rate, self._clock.monotonic())
-            for site in config.sites
-            if site.ingest_rate
-        }
 
     def routes(self) -> list[Route]:
         """Return method, path and handler of each call."""
@@ -144,7 +141,7 @@ class ApiRoutes:
                 if write.call is ApiCall.DELETE_CONTACT and is_true(request.query.get(_DRY_RUN, "")):
                     return await self._show_erasure(desk, request.query.get("externalCustomerId", ""))
                 judged = desk.judge(_posting(write, request, body), self._clock.now_ms())
-                self._admit(desk, len(judged.records))
+                self._rates.admit(desk.site.id, len(judged.records))
                 return call_reply(judged, await self._outcomes(judged, desk))
             finally:
                 hold.release()
@@ -161,11 +158,6 @@ class ApiRoutes:
         except Unreachable:
             raise Problem(503, "away", "the database is away; ask again", {"Retry-After": "5"}) from None
         return web.json_response(found)
-
-    def _admit(self, desk: ApiDesk, count: int) -> None:
-        allowance = self._allowances.get(desk.site.id)
-        if allowance is not None:
-            allowance.take(count, self._clock.monotonic())
 
     async def _outcomes(self, judged: Judged, desk: ApiDesk) -> dict[str, Outcome]:
         """Make the call durable, and return what eSputnik has answered by the site's `answer_wait`."""

@@ -85,8 +85,7 @@ async def read_bytes(request: web.Request, limits: Limits, body_seconds: float, 
     raw = await _read(request, limits.body_bytes, body_seconds, hold)
     encoding = request.headers.get("Content-Encoding")
     if encoding:
-        raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes)
-        hold.take(len(raw))
+        raw = await _decompress(raw, encoding.strip().lower(), limits.decoded_bytes, hold)
     return raw
 
 
@@ -150,10 +149,15 @@ def _check_charset(charset: str | None) -> None:
         raise Problem(415, "unsupported_charset", "JSON is UTF-8 (RFC 8259); send it so or leave charset out")
 
 
-async def _decompress(raw: bytes, encoding: str, limit: int) -> bytes:
-    if len(raw) > _THREAD_BYTES:
-        return await asyncio.to_thread(decompress, raw, encoding, limit)
-    return decompress(raw, encoding, limit)
+async def _decompress(raw: bytes, encoding: str, limit: int, hold: Hold) -> bytes:
+    if len(raw) <= _THREAD_BYTES:
+        decoded = decompress(raw, encoding, limit)
+        hold.take(len(decoded))
+        return decoded
+    hold.take(limit)  # threads go on while the loop is busy: what they make has to have its room before
+    decoded = await asyncio.to_thread(decompress, raw, encoding, limit)
+    hold.give_back(limit - len(decoded))
+    return decoded
 
 
 def decompress(raw: bytes, encoding: str, limit: int) -> bytes:

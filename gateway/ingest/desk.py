@@ -9,7 +9,6 @@ import structlog
 from gateway import metrics
 from gateway.config import Site
 from gateway.event import Record, caller_event_id, event_ids, lane_of
-from gateway.ingest.admission import Allowance
 from gateway.ingest.body import Malformed
 from gateway.ingest.reply import Result
 from gateway.recent import RecentIds
@@ -54,13 +53,11 @@ class Judged(NamedTuple):
 class Desk:
     """Judges every event of one site: one result each, and a record for each that goes on."""
 
-    def __init__(
-        self, site: Site, catalogue: Catalogue, now: float, turned_away: TurnedAway = nobody_asks
-    ) -> None:
+    def __init__(self, site: Site, catalogue: Catalogue, turned_away: TurnedAway = nobody_asks) -> None:
         self._catalogue = catalogue
         self._turned_away = turned_away
         self._has_told_of_carts = False
-        self.change(site, now)
+        self.change(site)
         self._recent = RecentIds(_REMEMBERED, REPEAT_WINDOW_MS)
         self._accepted = metrics.Bound(metrics.EVENTS_ACCEPTED, site.id)
         self._refused = metrics.Bound(metrics.EVENTS_REFUSED, site.id)
@@ -68,11 +65,9 @@ class Desk:
         self._duplicates = metrics.EVENTS_DUPLICATE.labels(site.id, "ingest")
         self._plugin_logs = metrics.PLUGIN_LOGS.labels(site.id)
 
-    def change(self, site: Site, now: float) -> None:
+    def change(self, site: Site) -> None:
         """Judge by the site's present settings from now on; callers' ids stay in mind."""
         self.site = site
-        self.allowance = Allowance(site.ingest_rate, now) if site.ingest_rate else None
-        """Of events, or None where the site may post as many as it likes."""
         ahead_ms = int(site.clock_tolerance_seconds * 1000)
         self._judge = Judge(
             self._catalogue, site.names, site.country, site.strict, site.blocked_ids, ahead_ms

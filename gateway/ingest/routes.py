@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import NotDurable
 from gateway.flow import accept
-from gateway.ingest.admission import Hold, Room
+from gateway.ingest.admission import Hold, Rates, Room
 from gateway.ingest.auth import Keys
 from gateway.ingest.body import Events, read_events
 from gateway.ingest.desk import Desk, TurnedAway, nobody_asks
@@ -45,20 +45,20 @@ class Routes:
         readiness: Readiness,
         clock: Clock,
         room: Room,
+        rates: Rates,
         others: Sequence[Route] = (),
         contract: Mapping[str, Any] = MappingProxyType({}),
         turned_away: TurnedAway = nobody_asks,
     ) -> None:
         """`others` are routes of other rooms, answered as these are; `contract` has their path items.
 
-        All of them share the `room`.
+        All of them share the `room` and the `rates`.
         """
         self._limits = config.limits
         self._body_seconds = config.listen.body_seconds
         self._room = room
-        self._desks = {
-            site.id: Desk(site, catalogue, clock.monotonic(), turned_away) for site in config.sites
-        }
+        self._rates = rates
+        self._desks = {site.id: Desk(site, catalogue, turned_away) for site in config.sites}
         self._clock = clock
         self.change(config)
         self._catalogue = catalogue
@@ -72,7 +72,7 @@ class Routes:
         self._keys = Keys({site.id: site.keys for site in config.sites})
         for site in config.sites:
             if site != self._desks[site.id].site:
-                self._desks[site.id].change(site, self._clock.monotonic())
+                self._desks[site.id].change(site)
         self._desks_by_name = {name: self._desks[site.id] for site in config.sites for name in site.names}
 
     def table(self) -> list[web.RouteDef]:
@@ -126,8 +126,7 @@ class Routes:
             hold.release()
 
     async def _accept(self, events: list[Any], desk: Desk) -> list[dict[str, Any]]:
-        if desk.allowance is not None:
-            desk.allowance.take(len(events), self._clock.monotonic())
+        self._rates.admit(desk.site.id, len(events))
         try:
             return await accept(events, desk, self._stream, self._clock.now_ms())
         except NotDurable:

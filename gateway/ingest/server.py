@@ -11,6 +11,7 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.config import Limits, Listen
+from gateway.ingest.intake import Counted, Intake
 
 _BACKLOG = 1024
 _OTHER_FILES = 500
@@ -18,7 +19,7 @@ _OTHER_FILES = 500
 _STOPPING_SECONDS = 1.0
 """How long an answer may lie unread once the server stops: one reader must not use up everybody's time."""
 _PART_FOR_ANSWERS = 0.6
-"""Of the grace time; the rest is for the stages to come to a clean mark."""
+"""Of the grace time that draining leaves; the rest is for the stages to come to a clean mark."""
 _COME_AGAIN = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 )
@@ -45,6 +46,7 @@ class HttpServer:
         )
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._intake: Intake | None = None
         self.port = 0
         """The port it listens on, once started."""
 
@@ -52,6 +54,7 @@ class HttpServer:
         """Listen; port 0 picks a free one. Raises OSError where the address is taken."""
         _allow_files(self._listen.connections)
         await self._runner.setup()
+        self._intake = Intake(self._transports)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             self._connection, host, port, backlog=_BACKLOG, reuse_address=True
@@ -62,10 +65,16 @@ class HttpServer:
     def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
+        assert self._intake is not None
         if len(server.connections) >= self._listen.connections:
             metrics.CONNECTIONS_REFUSED.inc()
             return _Refuse()
-        return server()
+        return Counted(server(), self._intake)
+
+    def _transports(self) -> list[asyncio.Transport | None]:
+        server = self._runner.server
+        assert server is not None
+        return [connection.transport for connection in server.connections]
 
     async def _sweep(self, seconds: float) -> None:
         """Cut who takes nothing of his answers for so long: each would keep one for as long as he likes."""
@@ -93,8 +102,9 @@ class HttpServer:
         if self._server is not None:
             self._server.close()
         sweeper = asyncio.create_task(self._sweep(_STOPPING_SECONDS))
+        left = self._listen.grace_seconds - self._listen.drain_seconds
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._listen.grace_seconds * _PART_FOR_ANSWERS):
+            async with asyncio.timeout(left * _PART_FOR_ANSWERS):
                 await self._runner.cleanup()
         sweeper.cancel()
 

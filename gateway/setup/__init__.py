@@ -10,6 +10,7 @@
     webpush.py   the same for web push, unless another's worker is in the way
     table.py     what is set up, in the shared database
     shelf.py     the same in memory, for what pages load
+    file.py      a file that pages load, packed and with its ETag
     pages.py     what pages load: `/sites/{site}/tracking.js`, `/sites/{site}/sw.js`
     status.py    what is set up and what is missing (pure)
     routes.py    the operator's routes

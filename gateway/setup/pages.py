@@ -1,11 +1,11 @@
 """What a shop's pages load: the tracking script and the worker. No key: a page shows them to everybody."""
 
 import asyncio
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import structlog
-from aiohttp import ETag, hdrs, web
+from aiohttp import hdrs, web
 
 from gateway.clock import Clock
 from gateway.errors import Unreachable
@@ -13,6 +13,7 @@ from gateway.esputnik.client import EsputnikClient
 from gateway.esputnik.errors import EsputnikError
 from gateway.ingest.problem import Problem
 from gateway.ingest.routes import Route
+from gateway.setup.file import File
 from gateway.setup.script import javascript_of
 from gateway.setup.shelf import Shelf
 from gateway.setup.table import Kept, Thing
@@ -30,6 +31,15 @@ _AGAIN_SECONDS = 300.0
 _log = structlog.get_logger()
 
 
+class _Served(NamedTuple):
+    """What is served of a row."""
+
+    kept: Kept
+    file: File
+    old_at: int | None = None
+    """When it is to be fetched anew, in ms of the epoch; None for what stays as it is."""
+
+
 class Pages:
     """The handlers, and the refreshing of what they serve."""
 
@@ -44,6 +54,7 @@ class Pages:
         self._clients = clients
         self._shelf = shelf
         self._clock = clock
+        self._served: dict[tuple[str, Thing], _Served] = {}
         self._due: dict[str, Kept] = {}
         self._news = asyncio.Event()
         self._tried: dict[str, float] = {}
@@ -59,33 +70,42 @@ class Pages:
     async def get_tracking(self, request: web.Request) -> web.StreamResponse:
         """Return the tracking script of a site as JavaScript."""
         site = request.match_info["site"]
-        kept = await self._shelf.newest(site, Thing.TRACKING) if site in self._clients else None
-        html = tracking_of(kept).html if kept else None
-        source = javascript_of(html) if html else None
-        if kept is None or source is None:
+        served = await self._serving(site, Thing.TRACKING, _script)
+        if served is None:
             detail = "no site of this name has its tracking set up (gateway setup tracking)"
             raise Problem(404, "not_found", detail)
-        self._note_age(site, kept)
-        return file_answer(request, source, {hdrs.CACHE_CONTROL: _CACHED})
+        self._note_age(site, served)
+        return served.file.answer(request)
 
     async def get_worker(self, request: web.Request) -> web.StreamResponse:
         """Return a site's web push worker, with the header that lets it have its scope wherever it stands."""
         site = request.match_info["site"]
-        kept = await self._shelf.newest(site, Thing.WEBPUSH) if site in self._clients else None
-        if kept is None:
+        served = await self._serving(site, Thing.WEBPUSH, _worker)
+        if served is None:
             raise Problem(404, "not_found", "no site of this name has web push set up")
-        found = web_push_of(kept)
-        headers = {hdrs.CACHE_CONTROL: "no-cache", "Service-Worker-Allowed": found.scope}
-        return file_answer(request, found.worker, headers)
+        return served.file.answer(request)
 
-    def _note_age(self, site: str, kept: Kept) -> None:
-        tracking = tracking_of(kept)
-        if tracking.is_given or self._clock.now_ms() - tracking.fetched_at < REFRESH_MS:
+    async def _serving(
+        self, site: str, thing: Thing, made_of: Callable[[Kept], _Served | None]
+    ) -> _Served | None:
+        """Return what is served of the row that counts, made anew only where that was read anew."""
+        kept = await self._shelf.newest(site, thing) if site in self._clients else None
+        if kept is None:
+            return None
+        served = self._served.get((site, thing))
+        if served is None or served.kept is not kept:
+            served = made_of(kept)
+            if served is not None:
+                self._served[site, thing] = served
+        return served
+
+    def _note_age(self, site: str, served: _Served) -> None:
+        if served.old_at is None or self._clock.now_ms() < served.old_at:
             return
         now = self._clock.monotonic()
         if now >= self._tried.get(site, now):
             self._tried[site] = now + _AGAIN_SECONDS
-            self._due[site] = kept
+            self._due[site] = served.kept
             self._news.set()
 
     async def refresh(self) -> None:
@@ -107,15 +127,16 @@ class Pages:
         return reason
 
 
-def file_answer(request: web.Request, source: str, headers: Mapping[str, str]) -> web.Response:
-    """Return JavaScript, or 304 to whoever has it already."""
-    body = source.encode()
-    etag = hashlib.sha256(body).hexdigest()[:32]
-    answer = web.Response(headers=headers)
-    if any(known.value in (etag, "*") for known in request.if_none_match or ()):
-        answer.set_status(304)
-    else:
-        answer.body = body
-        answer.content_type, answer.charset = "text/javascript", "utf-8"
-    answer.etag = ETag(etag)
-    return answer
+def _script(kept: Kept) -> _Served | None:
+    tracking = tracking_of(kept)
+    source = javascript_of(tracking.html) if tracking.html else None
+    if source is None:
+        return None
+    old_at = None if tracking.is_given else tracking.fetched_at + REFRESH_MS
+    return _Served(kept, File(source, {hdrs.CACHE_CONTROL: _CACHED}), old_at)
+
+
+def _worker(kept: Kept) -> _Served:
+    found = web_push_of(kept)
+    headers = {hdrs.CACHE_CONTROL: "no-cache", "Service-Worker-Allowed": found.scope}
+    return _Served(kept, File(found.worker, headers))

@@ -84,7 +84,7 @@ class Counter:
     """The shop's counter: ingest judges what is posted, and makes records of it."""
 
     def __init__(self, **site: Any) -> None:
-        self._desk = Desk(Site(id="shop", keys=["shop-key"], **site), CATALOGUE, 0.0)
+        self._desk = Desk(Site(id="shop", keys=["shop-key"], **site), CATALOGUE)
 
     def take(self, *events: dict[str, Any], at: int = 0) -> list[Record]:
         """Return the records of what is accepted, having arrived `at` ms after noon."""

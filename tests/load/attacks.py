@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gzip
 import io
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -120,6 +121,26 @@ async def slow_bodies(target: Target, size: float) -> None:
     """Each announces four megabytes and sends a byte now and then; none needs a key to get so far."""
     head = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n{"
     await _hold_open(target, scaled(2_000, size), head, BODY_SECONDS, b" ", hear=True)
+
+
+async def bodies_at_once(target: Target, size: float) -> None:
+    """While the gateway is held up, all connections send most of a body; none needs a key to get so far."""
+    head = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n"
+    connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def open_one(_: int) -> None:
+        connections.append(await target.connect(head))
+
+    await many(scaled(3_000, size), 200, open_one)
+    block = b" " * 300_000
+    target.process.send(signal.SIGSTOP)
+    for _, writer in connections:
+        writer.write(block)
+    await asyncio.sleep(0.5)
+    target.process.send(signal.SIGCONT)
+    await asyncio.gather(*(target.hear(reader) for reader, _ in connections))
+    for _, writer in connections:
+        writer.transport.abort()
 
 
 async def _hold_open(
@@ -247,6 +268,7 @@ ATTACKS: dict[str, Callable[[Target, float], Awaitable[None]]] = {
         idle_connections,
         slow_heads,
         slow_bodies,
+        bodies_at_once,
         answers_never_read,
         nested_brackets,
         small_objects,

@@ -62,6 +62,15 @@ async def test_an_attack_is_held_within_bounds_harms_no_neighbour_and_labels_not
     assert [name for name in values if any(made_up.search(value) for value in values[name])] == []
 
 
+async def test_bodies_that_come_all_at_once_are_read_in_turns(tmp_path: Path):
+    async with attacked(tmp_path) as target:
+        found = await report(target, "bodies_at_once", 0.5)
+    assert found.said.keys() <= {"503", "408", "closed"}
+    assert found.peak - found.before < GROWTH
+    assert set(found.neighbour.statuses) <= {202, 503}
+    assert found.neighbour.statuses[202] > 0
+
+
 async def test_a_server_allows_itself_the_files_that_its_connections_need():
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (600, before[1]))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from gateway.demo.parts import free_port
 from gateway.keys import hashed, new_key
 from gateway.sandbox import Sandbox
 from tests.ledger import until_taken
 from tests.processes import Process, running, write_config
-from tests.service.conftest import KEY, event
+from tests.service.conftest import KEY, event, running_shop, settings
 from tests.service.test_operating import embedded
 
 
@@ -44,6 +45,12 @@ class Reloadable:
     async def post(self, key: str = KEY, **of: str) -> int:
         url = f"http://127.0.0.1:{self.process.port}/v1/events"
         async with self._http.post(url, json=event(**of), headers={"X-Api-Key": key}) as answer:
+            return answer.status
+
+    async def call(self) -> int:
+        url = f"http://127.0.0.1:{self.process.port}/api/v1/contact"
+        contact = {"channels": [{"type": "email", "value": "olena@example.com"}]}
+        async with self._http.post(url, json=contact, headers={"X-Api-Key": KEY}) as answer:
             return answer.status
 
 
@@ -79,6 +86,15 @@ async def test_a_sites_settings_change_without_a_restart(gateway: Reloadable):
     assert [await gateway.post(externalCustomerId="42"), await gateway.post()] == [202, 429]
 
 
+async def test_what_a_site_has_used_of_its_rate_stays_used_when_other_settings_change(gateway: Reloadable):
+    await gateway.change(('id = "shop"', 'id = "shop"\ningest_rate = 0.001'))
+    assert [await gateway.post(), await gateway.post(), await gateway.call()] == [202, 429, 429]
+    await gateway.change(("rate = 100000", "rate = 1000"))
+    assert [await gateway.post(), await gateway.call()] == [429, 429]
+    await gateway.change(("ingest_rate = 0.001", "ingest_rate = 1000"))
+    assert [await gateway.post(), await gateway.call()] == [202, 200]
+
+
 async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway: Reloadable):
     good = gateway.config.read_text()
     for changes, sentence in (
@@ -89,6 +105,11 @@ async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway:
             "stream.path: needs a",
         ),
         ([("[[sites]]", "[[sites")], "gateway.toml"),
+        ([('keys = ["shop-key"]', 'keys = ["other-key"]\nx = ' + "[" * 20_000)], "nested too deep"),
+        (
+            [('keys = ["shop-key"]', 'keys = ["other-key"]'), ("api_key =", 'api_key_file = "/dev/null" #')],
+            "api_key_file is an empty file",
+        ),
     ):
         log = await gateway.change(*changes, outcome="configuration_kept")
         assert sentence in log
@@ -98,6 +119,23 @@ async def test_a_wrong_file_or_one_that_needs_a_restart_changes_nothing(gateway:
     gateway.config.unlink()
     assert "No such file" in await gateway_without_file(gateway)
     assert await gateway.post() == 202
+
+
+async def test_a_reload_that_goes_wrong_half_way_leaves_everything_as_it_was(
+    tmp_path: Path, sandbox: Sandbox
+):
+    config = settings(tmp_path, sandbox)
+    first, *others = config.sites
+    other_key = first.model_copy(update={"keys": [SecretStr("other-key")]})
+    wrong = other_key.model_copy(
+        update={"link_age_days": None}
+    )  # what no configuration that was read can hold
+    async with running_shop(config, sandbox) as shop:
+        with pytest.raises(TypeError):
+            shop.gateway.reload(config.model_copy(update={"sites": [wrong, *others]}))
+        assert [(await shop.post(event(), key=key))[0] for key in (KEY, "other-key")] == [202, 401]
+        shop.gateway.reload(config.model_copy(update={"sites": [other_key, *others]}))
+        assert [(await shop.post(event(), key=key))[0] for key in (KEY, "other-key")] == [401, 202]
 
 
 async def gateway_without_file(gateway: Reloadable) -> str:

@@ -217,12 +217,26 @@ async def test_pages_load_the_script_without_a_key_and_only_once_it_changes(shop
     assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
     assert headers["Cache-Control"] == "public, max-age=300"
     assert f"<script>\n{source.strip()}\n</script>" == snippet
-    status, head, nothing = await shop.page("HEAD")
+    status, head, nothing = await shop.page("HEAD", Accept_Encoding="identity")
     assert (status, head["ETag"], nothing) == (200, headers["ETag"], "")
     assert head["Content-Length"] == str(len(source))
     status, known, nothing = await shop.page(If_None_Match=headers["ETag"])
     assert (status, known["ETag"], nothing) == (304, headers["ETag"], "")
     assert (await shop.page(If_None_Match='"other"'))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("takes", "packing"),
+    [("gzip, br", "gzip"), ("br;q=1, GZIP;q=0.5", "gzip"), ("identity", None), ("br, gzip;q=0", None)],
+)
+async def test_the_script_comes_packed_to_whoever_takes_it_packed(
+    shop: Connected, takes: str, packing: str | None
+):
+    await shop.set_up()
+    _, plain, source = await shop.page(Accept_Encoding="identity")
+    status, headers, unpacked = await shop.page(Accept_Encoding=takes)
+    assert (status, headers.get("Content-Encoding"), unpacked) == (200, packing, source)
+    assert (headers["Vary"], headers["ETag"]) == ("Accept-Encoding", plain["ETag"])
 
 
 async def test_files_of_sites_that_do_not_exist_are_neither_looked_up_nor_remembered(

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import random
 import tracemalloc
 import zlib
 from contextlib import suppress
@@ -180,3 +181,25 @@ async def test_a_client_that_is_gone_before_its_body_is_read_is_no_mistake_of_ou
     with pytest.raises(Problem) as refused:
         await read_bytes(request, Limits(), 5, Hold(Room(Limits().in_flight_bytes)))
     assert (refused.value.status, refused.value.code) == (400, "body_incomplete")
+
+
+async def test_what_a_thread_unpacks_has_its_room_before_it_begins():
+    content = random.Random(7).randbytes(2**17)
+    packed, limits = gzip.compress(content), Limits()
+
+    async def read(room: Room) -> bytes:
+        connection = BaseProtocol(asyncio.get_running_loop())
+        body = StreamReader(connection, 2**20, loop=asyncio.get_running_loop())
+        body.feed_data(packed)
+        body.feed_eof()
+        headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+        request = make_mocked_request("POST", "/", headers, payload=body)
+        return await read_bytes(request, limits, 5, Hold(room))
+
+    enough = len(packed) + limits.decoded_bytes
+    with pytest.raises(Problem) as refused:
+        await read(Room(enough - 1))
+    assert refused.value.code == "busy"
+    room = Room(enough)
+    assert await read(room) == content
+    assert room.left == enough - len(packed) - len(content)

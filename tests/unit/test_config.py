@@ -99,6 +99,7 @@ def test_every_mistake_is_named_at_once_with_its_place(file):
         ),
         (('kind = "sqlite"', 'kind = "kafka"\nbrokers = ["b:9092"]\nmin_insync = 1'), "dev = true"),
         (("sqlite:data", "mysql://data"), "links.url"),
+        (("port = 8080", "drain_seconds = 20"), "listen: drain_seconds is a part of grace_seconds"),
         (("http://127.0.0.1:8090/api/v2", "ftp://shop"), "sites[0].tracker_url"),
         (('tracker = "key"', "link_age_days = inf"), "sites[0].link_age_days: Input should be a finite"),
         (('keys = ["demo-key"]', ""), "sites[0]"),
@@ -121,6 +122,29 @@ def test_one_site_id_names_one_site(file, of_the_other):
     assert "'es-1' stands twice" in " ".join(mistakes(file(own + other)))
     same = README_FILE.replace('tracker = "key"', 'tracker_site_id = "demo-shop"')
     assert load(file(same)).sites[0].names == ("demo-shop",)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "api_key_file is an empty file"),
+        (b" \n", "api_key_file is an empty file"),
+        (b"\xff\xfe", "api_key_file must be the path of a file that holds text in UTF-8"),
+    ],
+)
+def test_a_secret_file_that_holds_no_secret_is_refused_not_taken_for_none(file, tmp_path, content, sentence):
+    (tmp_path / "key").write_bytes(content)
+    text = README_FILE.replace('api_key = "sandbox-key"', f'api_key_file = "{tmp_path / "key"}"')
+    assert sentence in " ".join(mistakes(file(text)))
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 20_000, "x = 1" + "0" * 5000, "x = \udcff", "[[sites"], ids=lambda text: text[:7]
+)
+def test_a_file_that_cannot_be_read_as_toml_is_a_sentence(file, tmp_path, text):
+    (tmp_path / "bad.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    (sentence,) = mistakes(tmp_path / "bad.toml")
+    assert "bad.toml: " in sentence
 
 
 def test_a_secret_may_come_from_a_file(file, tmp_path):

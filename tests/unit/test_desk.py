@@ -20,7 +20,7 @@ def now() -> int:
 
 
 def desk(**of: Any) -> Desk:
-    return Desk(Site(id="shop", keys=["shop-key"], **of), CATALOGUE, 0.0)
+    return Desk(Site(id="shop", keys=["shop-key"], **of), CATALOGUE)
 
 
 def codes(results: Any) -> list[list[str]]:
@@ -55,7 +55,7 @@ def test_a_backends_first_cart_is_told_what_it_costs_once_and_every_one_goes_on(
     shop = desk(strict=True)
     with capture_logs() as logs:
         results, records = shop.judge([event(), cart(), cart(2)], now())
-        shop.change(shop.site, 0.0)
+        shop.change(shop.site)
         later, more = shop.judge([cart(3)], now())
     assert codes(results) == [[], ["cart_from_backend"], []]
     assert codes(later) == [[]]
