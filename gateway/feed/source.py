@@ -185,7 +185,7 @@ async def download(url: str, path: Path, limit: int = FEED_BYTES) -> str:
         raise FeedUnreadable(
             "does not come: the shop's server does not answer in time; try again later"
         ) from None
-    except (ClientError, OSError) as problem:
+    except (ClientError, OSError, ValueError) as problem:  # the last: led to a host that can have no address
         # Its name alone: the text may hold an address with a password in it.
         raise FeedUnreadable(
             f"cannot be loaded ({type(problem).__name__}): see that the host and its certificate are right"

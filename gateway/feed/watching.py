@@ -1,6 +1,7 @@
 """Looks at every site's feeds on a schedule: keeps the last good version, alarms when a new one is bad."""
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from gateway.feed.source import Source, loaded
 
 _FRAME = frozenset(["unreadable", "no_products", "namespace", "undeclared"])
 """Findings that make a whole feed useless."""
+_NEW = ".new-"
+_LEFT_SECONDS = 24 * 3600
 
 _log = structlog.get_logger()
 
@@ -49,7 +52,8 @@ class Watch:
         folder = self._feeds.path / site.id
         folder.mkdir(parents=True, exist_ok=True)
         kept = Kept(folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
+        self._clear(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_NEW) as new:
             sources = [
                 await loaded(url, Path(new) / f"{language}.xml", self._feeds.max_bytes, language)
                 for language, url in site.feed.links.items()
@@ -60,6 +64,12 @@ class Watch:
                 self._tell(site.id, feed, good)
         kept.tell(report)
         return report
+
+    def _clear(self, folder: Path) -> None:
+        """Remove what a process that was killed had begun to load; another one may be loading still."""
+        for new in folder.glob(f"{_NEW}*"):
+            if self._clock.now_ms() / 1000 - new.stat().st_mtime > _LEFT_SECONDS:
+                shutil.rmtree(new, ignore_errors=True)
 
     async def _keep(self, kept: Kept, source: Source) -> bool:
         try:

@@ -205,6 +205,9 @@ async def web_shop() -> AsyncIterator[str]:
             headers={"Content-Encoding": "gzip", "Content-Type": "text/xml"},
         )
 
+    async def astray(request: web.Request) -> web.Response:
+        raise web.HTTPFound(request.query["to"])
+
     async def round_and_round(_: web.Request) -> web.Response:
         raise web.HTTPFound("/round")
 
@@ -230,6 +233,7 @@ async def web_shop() -> AsyncIterator[str]:
             web.get("/feed.xml", served),
             web.get("/packed.xml", packed),
             web.get("/round", round_and_round),
+            web.get("/astray", astray),
             web.get("/broken", broken_off),
         ]
     )
@@ -255,6 +259,8 @@ async def loaded(url: str, limit: int = 2**30) -> Report:
         ("/status/500", "is answered with 500"),
         ("/round", "is redirected again and again"),
         ("/broken", "cannot be loaded"),
+        ("/astray?to=http://a..b/", "cannot be loaded (UnicodeError)"),
+        ("/astray?to=file:///etc/passwd", "cannot be loaded (NonHttpUrlRedirectClientError)"),
     ],
 )
 async def test_a_feed_that_does_not_come_is_told_why(web_shop: str, path: str, sentence: str):
