@@ -118,7 +118,7 @@ async def test_an_address_that_no_host_can_have_stops_nothing(tmp_path: Path, ho
     config = configured(tmp_path, host, "uk", minutes=0.001)
     host.feeds["/uk.xml"] = Elsewhere("http://a..b/")
     watching = asyncio.create_task(Watch(config, SystemClock()).run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not host.asked:
             await asyncio.sleep(0.02)
         host.feeds["/uk.xml"] = GOOD
@@ -176,7 +176,7 @@ async def test_a_gateway_that_runs_watches_and_serves(tmp_path: Path, host: Feed
             async with shop.http.get(f"{shop.url}/sites/shop/feed/{language}.xml") as answer:
                 return answer.status, await answer.text()
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while (await served("uk"))[0] != 200:
                 await asyncio.sleep(0.05)
             assert await served("uk") == (200, GOOD)
@@ -206,7 +206,7 @@ async def test_watching_alone_opens_no_stream(tmp_path: Path, host: FeedHost):
     gateway = Gateway(config, {Part.FEED})
     await gateway.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while kept(config, "uk") is None:
                 await asyncio.sleep(0.05)
     finally:
