@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ class Watch:
     def _clear(self, folder: Path) -> None:
         """Remove what a process that was killed had begun to load; another one may be loading still."""
         for new in folder.glob(f"{_NEW}*"):
-            if self._clock.now_ms() / 1000 - new.stat().st_mtime > _LEFT_SECONDS:
-                shutil.rmtree(new, ignore_errors=True)
+            with suppress(FileNotFoundError):  # that other one has just finished
+                if self._clock.now_ms() / 1000 - new.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(new, ignore_errors=True)
 
     async def _loaded(self, feed: SiteFeed, folder: Path) -> list[Source]:
         most = self._feeds.max_bytes
