@@ -39,6 +39,10 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// URL")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise ValueError("must name a host that can exist: no part of it empty or over 63 letters") from None
     return url
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import Literal
 
 import structlog
+from aiohttp.http import HttpProcessingError
 
 from gateway.config import Logs
 
@@ -31,11 +32,21 @@ def set_up(settings: Logs) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processor=_renderer(settings.format), foreign_pre_chain=shared)
+        structlog.stdlib.ProcessorFormatter(
+            processor=_renderer(settings.format),
+            foreign_pre_chain=[*shared, structlog.processors.format_exc_info],
+        )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether something went wrong here: of what is no HTTP aiohttp would log the lines as they came."""
+    problem = record.exc_info[1] if record.exc_info else None
+    return not isinstance(problem, HttpProcessingError)
 
 
 def _renderer(form: Literal["auto", "json", "console"]) -> structlog.typing.Processor:

@@ -3,7 +3,7 @@
 source.py    where its bytes come from: a file or a web address, gzip unpacked
 mending.py   its bytes into well-formed UTF-8, as far as that is mechanical
 reading.py   its XML into products (item.py), trusting nothing; plain.py is the fast lane
-rules.py     what is wrong with one product (pure); money.py reads prices
+rules.py     what is wrong with one product (pure); money.py reads prices, spans.py when a sale is
 across.py    what is wrong with products together: ids, variants, languages, tracking
 ids.py       whether the feed's ids are those that the gateway has seen
 findings.py  all that can be wrong, each with its severity and what to do

@@ -95,6 +95,11 @@ RULES = {
     "sale_above_price": Rule(
         _E, "is above the price", "leave it out, or mend what the two are filled with; " + _FIX
     ),
+    "sale_dates": Rule(
+        _W,
+        "is no span of two times",
+        "write begin and end with a / between: 2026-11-01T00:00+0200/2026-11-10T23:59+0200",
+    ),
     "sale_equal": Rule(_W, "equals the price", "leave it out where nothing is reduced"),
     "relative_url": Rule(_E, "is a relative address", f"write it with https:// and the host; {_FIX}"),
     "bad_url": Rule(_E, "is no web address", "write an absolute https:// address, spaces as %20"),

@@ -4,6 +4,8 @@ What differs by market: price, old price, currency, stock and address; `null` cl
 and is illegal elsewhere (Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md).
 """
 
+from datetime import datetime
+
 from gateway.feed import money
 from gateway.feed.item import Item
 from gateway.feed.products import Product, lack_of, prices
@@ -18,8 +20,8 @@ def lack_in_market(item: Item) -> str | None:
     return lack_of(item, _NEEDED)
 
 
-def market_patch(item: Item, language: str, main_url: str | None) -> Product:
-    """Return what the market says of the product, which lacks nothing, without updatedDate.
+def market_patch(item: Item, language: str, main_url: str | None, now: datetime) -> Product:
+    """Return what the market says of the product at that moment, without updatedDate; it lacks nothing.
 
     An address goes along where it is another than the main feed's. No old price is said so, for eSputnik
     would take the one that the product has elsewhere.
@@ -27,10 +29,10 @@ def market_patch(item: Item, language: str, main_url: str | None) -> Product:
     fields = item.fields
     price = money.read(fields["price"])
     assert price is not None
-    now, before = prices(price, money.read(fields.get("sale_price", "")))
+    current, before = prices(price, fields, now)
     patch: Product = {
         "productId": item.id,
-        "price": now,
+        "price": current,
         "oldPrice": before,
         "currency": price.currency,
         "isInStock": int(fields["availability"] in IN_STOCK),

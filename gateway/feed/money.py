@@ -27,7 +27,10 @@ _SIGNS = {
     "zł": "PLN",
     "₸": "KZT",
 }
-_STRICT = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(?: ?([A-Za-z]{3}))?", re.ASCII)
+_DIGITS, _DECIMALS = 12, 6
+"""What a price has at most; more decimals are what is left of a computation."""
+_STRICT = re.compile(rf"(\d{{1,{_DIGITS}}}(?:\.\d{{1,{_DECIMALS}}})?)(?: ?([A-Za-z]{{3}}))?", re.ASCII)
+_BLANKS = dict.fromkeys(map(ord, "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"), " ")
 _LOOSE = re.compile(r"(\D*?)(\d[\d\s]*(?:[.,]\d+)*)(\D*)", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d{1,2})?", re.ASCII)
 
@@ -54,7 +57,7 @@ def guess(text: str, currency: str | None) -> Price | None:
 
     Reads `1 299,00 грн`, `UAH 15`, `₴1,299.00` and `15.00`; `1,299` may be either and is not guessed at.
     """
-    match = _LOOSE.fullmatch(text.replace("\N{NO-BREAK SPACE}", " ").strip())
+    match = _LOOSE.fullmatch(text.translate(_BLANKS).strip())
     if match is None:
         return None
     before, number, behind = (part.strip() for part in match.groups())
@@ -72,7 +75,10 @@ def _amount(number: str) -> Decimal | None:
             return None
         number = number.replace(",", "")
     number = number.replace(",", ".")
-    return Decimal(number) if number.count(".") <= 1 and len(number) <= 18 else None
+    whole, _, fraction = number.partition(".")
+    if "." in fraction or len(whole) > _DIGITS:
+        return None
+    return round(Decimal(number), 2) if len(fraction) > _DECIMALS else Decimal(number)
 
 
 def _currency(name: str) -> str | None:

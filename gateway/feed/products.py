@@ -5,11 +5,22 @@ from the key, so there is no siteId.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from gateway.feed import money
 from gateway.feed.item import Item
-from gateway.feed.rules import CATEGORIES, IN_STOCK, LENGTHS, LEVELS, REQUIRED, price_fault, url_fault
+from gateway.feed.rules import (
+    CATEGORIES,
+    IN_STOCK,
+    LENGTHS,
+    LEVELS,
+    REQUIRED,
+    plain_text,
+    price_fault,
+    url_fault,
+)
+from gateway.feed.spans import is_within
 
 Product = dict[str, Any]
 
@@ -43,18 +54,18 @@ def lack_of(item: Item, needed: Iterable[str]) -> str | None:
     return None
 
 
-def product_of(item: Item) -> Product:
-    """Return the product without action and updatedDate; the item lacks nothing."""
+def product_of(item: Item, now: datetime) -> Product:
+    """Return the product as it is at that moment, without action and updatedDate; the item lacks nothing."""
     fields = item.fields
     price = money.read(fields["price"])
     assert price is not None
-    now, before = prices(price, money.read(fields.get("sale_price", "")))
+    current, before = prices(price, fields, now)
     product: Product = {
         "productId": item.id,
         "url": fields["link"],
         "imageUrl": fields["image_link"],
         "isInStock": int(fields["availability"] in IN_STOCK),
-        "price": now,
+        "price": current,
         "currency": price.currency,
         "brand": fields.get("brand", "")[: LENGTHS["brand"]],
         "itemGroupId": fields.get("item_group_id", "")[: LENGTHS["item_group_id"]],
@@ -69,8 +80,8 @@ def words_of(item: Item) -> Product:
     """Return what of the product differs between languages."""
     fields = item.fields
     words = {
-        "name": fields.get("title", "")[: LENGTHS["title"]],
-        "description": fields.get("description", "")[: LENGTHS["description"]],
+        "name": plain_text(fields.get("title", ""))[: LENGTHS["title"]],
+        "description": plain_text(fields.get("description", ""))[: LENGTHS["description"]],
         "url": fields.get("link", ""),
         "categories": _categories(fields),
     }
@@ -81,18 +92,33 @@ def change(product: Product, updated: str, before: frozenset[str] | None) -> Pro
     """Return the item of a request: a new product, or one that was sent with these optional fields."""
     if before is None:
         return {"action": "create", "updatedDate": updated} | product
-    gone = sorted(before - product.keys())
-    removed = {"remove": {"fields": gone}} if gone else {}
+    gone: dict[str, list[str]] = {}
+    for name in sorted(before - optional(product)):
+        whole, _, part = name.partition("/")
+        if part or whole not in product:
+            gone.setdefault(whole if part else "fields", []).append(part or whole)
+    removed = {"remove": gone} if gone else {}
     return {"action": "update", "updatedDate": updated} | product | removed
 
 
 def optional(product: Product) -> frozenset[str]:
-    """Return which fields of the product an update would have to remove, were they gone."""
-    return frozenset(name for name in (*OPTIONAL, "translations") if name in product)
+    """Return what of the product an update would have to remove, were it gone.
+
+    Fields by their names; a tag as `tags/color`, a language as `translations/en`: of these an update replaces
+    the ones that it has, and keeps the others.
+    """
+    fields = [name for name in OPTIONAL if name in product]
+    tags = [f"tags/{name}" for name in product.get("tags", ())]
+    languages = [f"translations/{name}" for one in product.get("translations", ()) for name in one]
+    return frozenset([*fields, *tags, *languages])
 
 
-def prices(price: money.Price, sale: money.Price | None) -> tuple[float, float | None]:
-    """Return the price now, and the old one where it is reduced; old must be greater."""
+def prices(price: money.Price, fields: Mapping[str, str], now: datetime) -> tuple[float, float | None]:
+    """Return the price at that moment, and the old one where it is reduced; old must be greater."""
+    sale = money.read(fields.get("sale_price", ""))
+    span = fields.get("sale_price_effective_date")
+    if span and not is_within(span, now):
+        return float(price.amount), None
     if sale and sale.currency == price.currency and 0 < sale.amount < price.amount:
         return float(sale.amount), float(price.amount)
     return float(price.amount), None

@@ -29,8 +29,8 @@ from gateway.feed.pushed import PRODUCTS, Known, Pushed
 from gateway.feed.source import Source
 
 ITEMS = 1000
-BYTES = 10 * 2**20 - 2**16
-"""Of one request, its envelope left out."""
+BYTES = 10 * 10**6 - 2**16
+"""Of one request, its envelope left out; nobody says that a MB is more than a million."""
 INTERVAL = 60 / 60
 """Seconds from one request to the next."""
 TRIES = 6
@@ -99,14 +99,17 @@ class Push:
         self._pushed = pushed
         self._clock = clock
         self._dry_run = dry_run
+        self._now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+        """By which a sale has begun, or is over; one moment for all of the push."""
         self._next = 0.0
 
     async def run(self, feeds: Mapping[str, Source], remove_many: bool = False) -> Outcome:
         """Send what changed of the feeds, by language, the main one first.
 
-        Products that the feed lost are removed at eSputnik, unless they are more than half of all and nobody
-        said `remove_many`: then the feed is likelier wrong than the shop that empty. Raises FeedUnreadable,
-        or an EsputnikError once tries are used up; what was taken by then is not sent again.
+        Products that the feed lost are removed at eSputnik, unless they are more than half of all, or the
+        feed is empty, and nobody said `remove_many`: then the feed is likelier wrong than so much gone.
+        One that is there and cannot be sent stays as it was sent last. Raises FeedUnreadable, or an
+        EsputnikError once tries are used up; what was taken by then is not sent again.
         """
         (language, main), *others = feeds.items()
         for other, source in others:
@@ -151,8 +154,10 @@ class Push:
         for item in read(main):
             if reason := lack(item):
                 outcome.skip(item, reason)
+                if item.id:
+                    products.is_faulty(item.id)
             elif products.is_first(item.id, item.fields["link"]):
-                product = product_of(item)
+                product = product_of(item, self._now)
                 if translations := self._pushed.words(item.id):
                     product["translations"] = translations
                 known = Known(_digest(product), optional(product))
@@ -174,7 +179,7 @@ class Push:
             if reason := lack_in_market(item) or ("not in the main feed" if url is None else None):
                 outcome.skip(item, reason)
                 continue
-            patch = market_patch(item, language, url)
+            patch = market_patch(item, language, url, self._now)
             known, before = Known(_digest(patch), optional_in_market(patch)), taken.known(item.id)
             if before is not None and before.digest == known.digest:
                 outcome.unchanged += 1
@@ -186,7 +191,8 @@ class Push:
         """Yield what the feed lost, unless that is too much of it, with what is said of each."""
         taken = self._pushed.of(market)
         gone = list(taken.gone())
-        if len(gone) > max(_FEW, taken.count() // 2) and not remove_many:
+        are_too_many = taken.is_empty() or len(gone) > max(_FEW, taken.count() // 2)
+        if are_too_many and not remove_many:
             outcome.kept = len(gone)
             return
         for product in gone:

@@ -84,11 +84,23 @@ class Taken:
 
     def is_first(self, product: str, url: str) -> bool:
         """Note that the feed has the product, at that address; False where it had it already."""
-        row = (self._market, product, url)
-        return self._db.execute("INSERT OR IGNORE INTO feed VALUES (?, ?, ?)", row).rowcount == 1
+        sql = (
+            "INSERT INTO feed VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET url = excluded.url WHERE feed.url IS NULL"
+        )
+        return self._db.execute(sql, (self._market, product, url)).rowcount == 1
+
+    def is_faulty(self, product: str) -> None:
+        """Note that the feed has the product, and not so that it could be sent: it is not gone."""
+        self._db.execute("INSERT OR IGNORE INTO feed VALUES (?, ?, NULL)", (self._market, product))
+
+    def is_empty(self) -> bool:
+        """Return whether the feed has had no product."""
+        sql = "SELECT 1 FROM feed WHERE market = ? LIMIT 1"
+        return self._db.execute(sql, (self._market,)).fetchone() is None
 
     def url(self, product: str) -> str | None:
-        """Return the product's address in the feed; None where the feed does not have it."""
+        """Return the product's address in the feed; None where the feed does not have it, or faulty."""
         sql = "SELECT url FROM feed WHERE market = ? AND product = ?"
         row = self._db.execute(sql, (self._market, product)).fetchone()
         return row[0] if row else None

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from gateway.feed import money
 from gateway.feed.item import Item, Place
-from gateway.feed.rules import LINKS, price_fault, url_fault
+from gateway.feed.rules import LINKS, are_comparable, price_fault, url_fault
 
 _GUESSED = ("price", "no_currency")
 
@@ -62,11 +62,10 @@ def _prices(item: Item, settings: Settings) -> Iterator[Repair]:
             if code and guess:
                 price = guess
                 changed.append(Repair(code, place.name, place, str(price)))
-            if price and price_fault(price) is None:
+            if price and price_fault(price) in (None, "no_currency"):
                 right.setdefault(place.name, price)
     price, sale = right.get("price"), right.get("sale_price")
-    above = price and sale and price.currency == sale.currency and sale.amount > price.amount
-    if above:
+    if price and sale and are_comparable(price, sale) and sale.amount > price.amount:
         changed = [repair for repair in changed if repair.field != "sale_price"]
         for place in item.places:
             if place.name == "sale_price":

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
+from html import unescape
 from urllib.parse import urlsplit
 
-from gateway.feed import money
+from gateway.feed import money, spans
 from gateway.feed.findings import Finding
 from gateway.feed.item import Item
 
@@ -30,9 +31,9 @@ MANY = frozenset(
 """Fields that may stand more than once."""
 _GOOGLES = frozenset([*REQUIRED, *CATEGORIES, "sale_price", "item_group_id", "gtin", "mpn", "condition"])
 LINKS = ("link", "image_link", "additional_image_link", "mobile_link")
-_IN_MARKET = frozenset(["id", "price", "sale_price", "availability", "link"])
+_IN_MARKET = frozenset(["id", "price", "sale_price", "sale_price_effective_date", "availability", "link"])
 """Fields of which a market's feed is read."""
-_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\d{1,5});")
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\d{1,5}|#[xX][0-9A-Fa-f]{1,5});")
 _SOUND_URL = re.compile(
     r"https?://([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d{1,5})?(?:[/?#][^\s<>\"{}|\\^`]*)?"
 )
@@ -61,6 +62,8 @@ def judge(item: Item) -> list[Finding]:
     if availability and availability not in AVAILABILITIES:
         found.append(_finding(item, "availability", "availability", availability))
     found += _prices(item)
+    if (span := fields.get("sale_price_effective_date")) and spans.read(span) is None:
+        found.append(_finding(item, "sale_dates", "sale_price_effective_date", span))
     found += _categories(item)
     for name in LINKS:
         if (url := fields.get(name)) and (code := url_fault(url)):
@@ -105,12 +108,17 @@ def _prices(item: Item) -> Iterator[Finding]:
             yield _finding(item, code, "sale_price", text)
     if not price or not sale:
         return
-    if price.currency and sale.currency and price.currency != sale.currency:
+    if not are_comparable(price, sale):
         yield _finding(item, "currency_differs", "sale_price", f"{sale}, and the price is {price}")
     elif sale.amount > price.amount:
         yield _finding(item, "sale_above_price", "sale_price", f"{sale}, and the price is {price}")
     elif sale.amount == price.amount and sale.amount:
         yield _finding(item, "sale_equal", "sale_price", str(sale))
+
+
+def are_comparable(price: money.Price, sale: money.Price) -> bool:
+    """Return whether the two are in one currency, as far as they name any."""
+    return not (price.currency and sale.currency) or price.currency == sale.currency
 
 
 def price_fault(price: money.Price | None) -> str | None:
@@ -140,6 +148,14 @@ def path_fault(path: str) -> str | None:
     if len(levels) > LEVELS:
         return "category_depth"
     return None if all(levels) else "category_level"
+
+
+def plain_text(text: str) -> str:
+    """Return the text without markup, as the Products API wants it."""
+    if "<" not in text and "&" not in text:
+        return text
+    plain = _MARKUP.sub(lambda found: unescape(found[0]) if found[0].startswith("&") else " ", text)
+    return text if plain == text else " ".join(plain.split())
 
 
 def url_fault(url: str) -> str | None:

@@ -17,7 +17,6 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
-    InvalidURL,
     ServerDisconnectedError,
     TooManyRedirects,
 )
@@ -206,7 +205,7 @@ async def download(url: str, path: Path, limit: int = FEED_BYTES) -> tuple[str, 
         raise FeedUnreadable(
             "does not come: the shop's server does not answer in time; try again later"
         ) from None
-    except InvalidURL:
+    except ValueError:  # InvalidURL, or UnicodeError for a host that can have no address
         raise FeedUnreadable(
             "has an address that is none: write it whole, as in https://shop.example/feed.xml"
         ) from None

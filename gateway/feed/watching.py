@@ -1,7 +1,9 @@
 """Looks at every site's feeds on a schedule: keeps the last good version, alarms when a new one is bad."""
 
 import asyncio
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from gateway.feed.source import Source, loaded, of_market
 
 _FRAME = frozenset(["unreadable", "no_products", "namespace", "undeclared"])
 """Findings that make a whole feed useless."""
+_NEW = ".new-"
+_LEFT_SECONDS = 24 * 3600
 
 _log = structlog.get_logger()
 
@@ -49,7 +53,8 @@ class Watch:
         folder = self._feeds.path / site.id
         folder.mkdir(parents=True, exist_ok=True)
         kept = Kept(folder)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
+        self._clear(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_NEW) as new:
             sources = await self._loaded(site.feed, Path(new))
             report = await check_apart(sources)
             for source, feed in zip(sources, report["feeds"], strict=True):
@@ -59,6 +64,13 @@ class Watch:
                 self._tell(site.id, feed, good)
         kept.tell(report)
         return report
+
+    def _clear(self, folder: Path) -> None:
+        """Remove what a process that was killed had begun to load; another one may be loading still."""
+        for new in folder.glob(f"{_NEW}*"):
+            with suppress(FileNotFoundError):  # that other one has just finished
+                if self._clock.now_ms() / 1000 - new.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(new, ignore_errors=True)
 
     async def _loaded(self, feed: SiteFeed, folder: Path) -> list[Source]:
         most = self._feeds.max_bytes

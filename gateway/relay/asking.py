@@ -66,9 +66,10 @@ class Asked(NamedTuple):
 
 
 def asked(path: str, query: str, blocked: frozenset[str]) -> Asked | None:
-    """Return what the query asks; None where it has no identifier.
+    """Return what the query asks; None where it names no identifier.
 
-    A customer or a cookie that names nobody (`null`, `guest`, the site's own `blocked`) is None in it.
+    A customer or a cookie that names nobody (no text, as while a new visitor has no cookie yet, `null`,
+    `guest`, the site's own `blocked`) is None in it.
     """
     parts = [part for part in query.split("&") if part]
     named: dict[str, str] = {}
@@ -79,7 +80,7 @@ def asked(path: str, query: str, blocked: frozenset[str]) -> Asked | None:
             others.append(part)
         elif text := unquote_plus(value).strip():
             named.setdefault(unquote_plus(name), text)
-    if not named:
+    if len(others) == len(parts):
         return None
     return Asked(
         path=path,

@@ -19,7 +19,7 @@ from gateway.sandbox.journal import Request
 from gateway.sandbox.product_rules import Rejected, deletion, market_patch, moment, product
 
 ITEMS = 1000
-BYTES = 10 * 2**20
+BYTES = 10_000_000
 
 Check = Callable[[Any], None]
 

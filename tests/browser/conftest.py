@@ -27,7 +27,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_SCRIPT_SECONDS = 20
+_SCRIPT_SECONDS = 60
 
 
 class Browser:

@@ -78,7 +78,7 @@ async def test_a_page_with_the_tracking_script_is_a_page_view_of_the_shop(
 
 async def page_view(shop: Connected) -> Any:
     """Return the message once it has come to eSputnik's tracker."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := await requests(shop, "/api/v2")):
             await asyncio.sleep(0.02)
     return found[0]["body"]

@@ -144,6 +144,8 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
         ("UAH", None),
         ("5 UAH 7", None),
         ("1" * 40, None),
+        ("899.99999999999 UAH", "900.00 UAH"),
+        ("1\u202f299,50\u00a0€", "1299.50 EUR"),
     ],
 )
 def test_prices_are_guessed_only_where_one_thing_can_be_meant(text: str, price: str | None):
@@ -154,3 +156,23 @@ def test_prices_are_guessed_only_where_one_thing_can_be_meant(text: str, price: 
 def test_what_was_changed_is_told_with_before_and_after(tmp_path: Path):
     _, report = fixed(tmp_path, feed(product(1, price="899")))
     assert details(report, "no_currency") == ["899 → 899 UAH"]
+
+
+def test_a_feed_that_was_mended_has_nothing_more_to_mend(tmp_path: Path):
+    faulty = [
+        product(1, price="1 299,00 грн", sale_price="9999", brand=None, link="/p/1"),
+        product(2, price="12.3333333333", sale_price="15 EUR"),
+        product(3, title="A\x01 & B", description="x & y", image_link="//cdn.shop.example/3.jpg"),
+    ]
+    source, once, twice = (tmp_path / name for name in ("in.xml", "once.xml", "twice.xml"))
+    source.write_bytes(feed(*faulty).replace("&amp;", "&").encode("cp1251"))
+    for settings in (SETTINGS, Settings()):
+        assert codes(fix(Source("in", source), once, settings))
+        assert codes(fix(Source("once", once), twice, settings)) == []
+        assert once.read_bytes() == twice.read_bytes()
+
+
+def test_a_sale_price_above_the_price_goes_whatever_currency_either_names(tmp_path: Path):
+    for price, sale in (("5", "9 UAH"), ("5 UAH", "9"), ("5", "9")):
+        after, _ = fixed(tmp_path, feed(product(1, price=price, sale_price=sale)), Settings())
+        assert "sale_price" not in after

@@ -205,6 +205,9 @@ async def web_shop() -> AsyncIterator[str]:
             headers={"Content-Encoding": "gzip", "Content-Type": "text/xml"},
         )
 
+    async def astray(request: web.Request) -> web.Response:
+        raise web.HTTPFound(request.query["to"])
+
     async def file(_: web.Request) -> web.Response:
         return web.Response(body=gzip.compress(SOUND.encode()), content_type="application/xml")
 
@@ -234,6 +237,7 @@ async def web_shop() -> AsyncIterator[str]:
             web.get("/packed.xml", packed),
             web.get("/file.xml", file),
             web.get("/round", round_and_round),
+            web.get("/astray", astray),
             web.get("/broken", broken_off),
         ]
     )
@@ -260,6 +264,8 @@ async def loaded(url: str, limit: int = 2**30) -> Report:
         ("/round", "is redirected again and again"),
         ("/broken", "breaks off on its way"),
         (":port/feed.xml", "has an address that is none"),
+        ("/astray?to=http://a..b/", "has an address that is none"),
+        ("/astray?to=file:///etc/passwd", "cannot be loaded (NonHttpUrlRedirectClientError)"),
     ],
 )
 async def test_a_feed_that_does_not_come_is_told_why(web_shop: str, path: str, sentence: str):

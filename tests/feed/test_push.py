@@ -4,6 +4,8 @@ PM is Yespo-CDP/yespo-shopify, docs/yespo-api-products-markets.md.
 """
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -53,6 +55,76 @@ async def test_a_field_that_the_feed_lost_is_removed(shop: Shop):
     one = (await shop.products())["K-1"]
     assert one["price"] == 899
     assert one.keys().isdisjoint({"oldPrice", "itemGroupId", "brand"})
+
+
+async def test_a_tag_and_a_language_that_a_product_lost_are_removed(shop: Shop):
+    """PM: an update keeps tags and locales that it does not name; remove {fields, tags, translations}."""
+    english = feed(product(1, title="Kettle"))
+    await shop.push(feed(product(1, color="red", size="M")), english, english)
+    one = (await shop.products())["K-1"]
+    assert (one["tags"].keys(), one["translations"].keys()) == ({"color", "size"}, {"en", "de"})
+    await shop.push(feed(product(1, size="L")), english)
+    one = (await shop.products())["K-1"]
+    assert (one["tags"], one["translations"].keys()) == ({"size": ["L"]}, {"en"})
+    await shop.push(feed(product(1)))
+    assert (await shop.products())["K-1"].keys().isdisjoint({"tags", "translations"})
+
+
+async def test_translations_pushed_before_each_of_them_was_remembered_are_removed(shop: Shop, tmp_path: Path):
+    await shop.push(feed(product(1)), feed(product(1)))
+    with closing(sqlite3.connect(tmp_path / "pushed.db")) as known:
+        known.execute("UPDATE taken SET optional = 'brand description translations'")
+        known.commit()
+    await shop.push(feed(product(1)))
+    assert "translations" not in (await shop.products())["K-1"]
+
+
+async def test_texts_go_without_markup(shop: Shop):
+    """PM: description is plain text."""
+    described = "<p>Glass &amp; steel,<br/>1.7 l</p>\n<b>quiet</b> &nbsp;&mdash; 5 < 6"
+    await shop.push(
+        feed(product(1, title="A &amp; B", description=described), product(2, description="a\n&b"))
+    )
+    one, two = (await shop.products()).values()
+    assert (one["name"], one["description"]) == ("A & B", "Glass & steel, 1.7 l quiet — 5 < 6")
+    assert two["description"] == "a\n&b"
+
+
+async def test_a_sale_price_counts_only_within_its_dates(shop: Shop):
+    dates = {
+        "over": "2020-01-01T00:00+0200/2020-01-10T23:59+0200",
+        "to_come": "2990-01-01T00:00Z/2990-01-10T23:59Z",
+        "now": "2020-01-01T00:00+02:00 / 2990-01-10T23:59+02:00",
+        "nobody_knows": "soon",
+    }
+    on_sale = [
+        product(1, id=name, sale_price="700 UAH", sale_price_effective_date=span)
+        for name, span in dates.items()
+    ]
+    await shop.push(feed(*on_sale), markets={"pl": feed(*on_sale)})
+    prices = {"over": 899, "to_come": 899, "now": 700, "nobody_knows": 899}
+    assert {name: one["price"] for name, one in (await shop.products()).items()} == prices
+    assert {one["productId"]: one["price"] for one in await shop.shown("products", "markets")} == prices
+    assert "oldPrice" not in (await shop.products())["over"]
+    shop.clock.now_ms = lambda: 32_503_680_000_000  # the year 3000, when the sale is over
+    assert (await shop.push(feed(*on_sale))).updated == 1
+    assert (await shop.products())["now"]["price"] == 899
+
+
+async def test_a_product_that_cannot_be_sent_any_more_stays_as_it_was(shop: Shop):
+    await shop.push(feed(product(1), product(2)))
+    outcome = await shop.push(feed(product(1), product(2, image_link=None), product(2, price="5 UAH")))
+    assert (outcome.removed, outcome.updated, dict(outcome.skipped)) == (0, 1, {"image_link is missing": 1})
+    outcome = await shop.push(feed(product(1), product(2, price="x")))
+    assert (outcome.removed, outcome.is_whole) == (0, False)
+    assert (await shop.products())["K-2"]["price"] == 5
+
+
+async def test_a_feed_without_any_product_removes_them_only_when_told(shop: Shop):
+    await shop.push(feed(product(1), product(2)))
+    outcome = await shop.push(feed())
+    assert (outcome.removed, outcome.kept, len(await shop.products())) == (0, 2, 2)
+    assert (await shop.push(feed(), remove_many=True)).removed == 2
 
 
 async def test_a_product_that_the_feed_lost_is_removed(shop: Shop):
@@ -124,7 +196,8 @@ def test_a_batch_has_at_most_10_mb():
     batches = list(_batches(iter(changes)))
     assert sum(map(len, batches)) == 2100
     assert all(len(orjson.dumps([one.item for one in batch])) <= BYTES + 2 for batch in batches)
-    assert len(list(_batches(iter(changes[:1000])))) == 1
+    assert sum(len(orjson.dumps(one.item)) for one in changes[:980]) > 9_800_000
+    assert len(list(_batches(iter(changes[:980])))) == 1
 
 
 async def test_a_429_and_a_lost_answer_are_survived(shop: Shop):

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,14 +25,22 @@ GOOD = feed(*map(product, range(1, 11)))
 BETTER = feed(*map(product, range(1, 12)))
 
 
+class Elsewhere(str):
+    """An address that a shop's server leads to."""
+
+
 class FeedHost:
     """The shop's own server; what it answers for each path is a test's to change."""
 
     def __init__(self) -> None:
         self.feeds: dict[str, str | bytes | int] = {}
+        self.asked = 0
 
     async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
         content = self.feeds[request.path]
+        if isinstance(content, Elsewhere):
+            return web.Response(status=302, headers={"Location": content})
         if isinstance(content, int):
             return web.Response(status=content)
         body = content.encode() if isinstance(content, str) else content
@@ -92,6 +102,33 @@ async def test_a_good_version_is_kept_and_a_bad_one_does_not_take_its_place(tmp_
     assert sorted(path.name for path in (config.feeds.path / "shop").iterdir()) == ["report.json", "uk.xml"]
 
 
+async def test_what_a_killed_process_left_half_loaded_is_removed_in_time(tmp_path: Path, host: FeedHost):
+    config = configured(tmp_path, host, "uk")
+    host.feeds["/uk.xml"] = GOOD
+    folder = config.feeds.path / "shop"
+    for name, hours in ((".new-old", 25), (".new-under-way", 1)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "uk.xml").write_text("half")
+        os.utime(folder / name, (time.time() - hours * 3600,) * 2)
+    await look(config)
+    assert sorted(path.name for path in folder.glob(".new-*")) == [".new-under-way"]
+
+
+async def test_an_address_that_no_host_can_have_stops_nothing(tmp_path: Path, host: FeedHost):
+    config = configured(tmp_path, host, "uk", minutes=0.001)
+    host.feeds["/uk.xml"] = Elsewhere("http://a..b/")
+    watching = asyncio.create_task(Watch(config, SystemClock()).run())
+    async with asyncio.timeout(100):
+        while not host.asked:
+            await asyncio.sleep(0.02)
+        host.feeds["/uk.xml"] = GOOD
+        while kept(config, "uk") is None:
+            assert not watching.done()
+            await asyncio.sleep(0.02)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
 async def test_one_language_does_not_touch_the_others(tmp_path: Path, host: FeedHost):
     config = configured(tmp_path, host, "uk", "en")
     host.feeds |= {"/uk.xml": GOOD, "/en.xml": 500}
@@ -139,7 +176,7 @@ async def test_a_gateway_that_runs_watches_and_serves(tmp_path: Path, host: Feed
             async with shop.http.get(f"{shop.url}/sites/shop/feed/{language}.xml") as answer:
                 return answer.status, await answer.text()
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while (await served("uk"))[0] != 200:
                 await asyncio.sleep(0.05)
             assert await served("uk") == (200, GOOD)
@@ -169,7 +206,7 @@ async def test_watching_alone_opens_no_stream(tmp_path: Path, host: FeedHost):
     gateway = Gateway(config, {Part.FEED})
     await gateway.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while kept(config, "uk") is None:
                 await asyncio.sleep(0.05)
     finally:

@@ -93,9 +93,10 @@ async def test_who_is_given_is_asked_for_and_only_a_mistake_of_the_caller_is_an_
             {"webId": "c-2"},
             {"email": "o@example.com", "products": "5"},
         ]
-        assert await ask(shop, "externalCustomerId=null") == ([], "nobody")
+        for nobody in ("externalCustomerId=null", "products=5&webId=", "email=&externalCustomerId="):
+            assert await ask(shop, nobody) == ([], "nobody")
         for prefix in ("", "/api"):
-            status, _, problem = await call(shop, "GET", f"{prefix}/v2/contacts/recoms/7/?products=5&webId=")
+            status, _, problem = await call(shop, "GET", f"{prefix}/v2/contacts/recoms/7/?products=5")
             assert (status, problem["code"]) == (400, "bad_request")
         wrong = {"Authorization": "Bearer nobody's"}
         assert (await call(shop, "GET", f"{RECOMS}?webId=c", headers=wrong))[0] == 401

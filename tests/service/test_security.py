@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -101,6 +102,25 @@ async def ask_of_people(gateway: Listener) -> None:
         await gateway.ask("GET", path, X_Api_Key=OPERATOR)
 
 
+async def send_what_is_no_http(port: int) -> None:
+    """Break the protocol in a target, in headers and in a body, and wait for what each is answered."""
+    for line in (f"GET /v2/contacts/recoms/1?email={MARK}\xe9 HTTP/1.1", f"{MARK} / HTTP/1.1"):
+        await _answered(port, f"{line}\r\nHost: x\r\n\r\n")
+    for header in (f"X-Api-Key: {KEY}\0", f"{MARK}", f"Content-Length: {MARK}"):
+        await _answered(port, f"POST /v1/events HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n")
+    chunked = f"X-Api-Key: {KEY}\r\nTransfer-Encoding: chunked\r\n\r\n{MARK}\r\n"
+    await _answered(port, f"POST /v1/events HTTP/1.1\r\nHost: x\r\n{chunked}")
+
+
+async def _answered(port: int, request: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.encode("latin-1"))
+    assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 async def test_what_a_person_sent_reaches_no_log_metric_or_error(tmp_path: Path):
     port, metrics_port = free_port(), free_port()
     data = tmp_path / "data"
@@ -115,6 +135,7 @@ async def test_what_a_person_sent_reaches_no_log_metric_or_error(tmp_path: Path)
         with running(process):
             gateway = Listener(http, port)
             await ask_everything(gateway)
+            await send_what_is_no_http(port)
             await until_taken(sandbox.url, 8)
             await Listener.ask(metered := Listener(http, metrics_port), "GET", "/metrics")
             assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0

@@ -180,3 +180,11 @@ def test_a_file_that_is_no_toml_is_a_sentence(file):
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
     assert "No such file" in mistakes(tmp_path / "none.toml")[0]
+
+
+@pytest.mark.parametrize("host", ["a..example", f"{'a' * 64}.example"])
+def test_an_address_that_no_host_can_have_is_a_mistake(file, host):
+    text = README_FILE.replace("http://127.0.0.1:8090/api/v2", f"http://{host}/api/v2")
+    (mistake,) = mistakes(file(text))
+    assert "tracker_url" in mistake
+    assert "must name a host that can exist" in mistake
