@@ -2,6 +2,8 @@
 
 Behind the link age nothing can come in between any more (rule 10). There, of one owner's sightings in a row
 only those that begin or end the row within a span are needed: every link starts, ends and closes as before.
+Behind the mark of a shared cookie there are no links at all; what is old there is needed only for another
+limit (`kiosk_customers`) or when one of the crowd is erased, and then the last link age tells enough.
 A customer who was on more cookies than the limit keeps all of his: when one of them retires hangs on each.
 """
 
@@ -13,7 +15,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import Unreachable
-from gateway.identity.facts import CUSTOMER
+from gateway.identity.facts import CUSTOMER, NOBODY
 from gateway.identity.settings import StitchSettings
 from gateway.identity.sites import read_state
 from gateway.store import Store, Transaction, bulk
@@ -26,9 +28,12 @@ SPANS = 3
 
 _DAY_MS = 24 * 3600 * 1000
 _NEXT = """
-    SELECT cookie, at, event_id, owner FROM sightings
-    WHERE site = $1 AND (cookie, at, event_id) >= ($2, CAST($3 AS bigint), $4)
-    ORDER BY cookie, at, event_id LIMIT $5
+    SELECT s.cookie, s.at, s.event_id, s.owner,
+        m.at IS NOT NULL AND (s.at, s.event_id) > (m.at, m.event_id) AS is_behind
+    FROM sightings s
+    LEFT JOIN shared_cookies m ON m.site = s.site AND m.cookie = s.cookie AND m.owners = $6
+    WHERE s.site = $1 AND (s.cookie, s.at, s.event_id) >= ($2, CAST($3 AS bigint), $4)
+    ORDER BY s.cookie, s.at, s.event_id LIMIT $5
 """
 # $2 customers, each with his own name and those of whoever was merged with him; $3 the limit of cookies.
 _NEAR_LIMIT = """
@@ -57,22 +62,33 @@ class Place(NamedTuple):
     at: int
     event: str
     owner: str
+    is_behind: bool = False
+    """Whether it lies behind the mark of a shared cookie."""
 
 
 def needless(rows: Sequence[Place], before: int, span_ms: int) -> Iterator[Place]:
     """Yield the sightings that no link needs: amid one customer's in a row, all within one span, all old.
 
-    Only customers': whom a contact key stands for may change from one sighting to the next.
+    Behind the mark of a shared cookie no row is asked for. Only customers' and logouts: whom a contact key
+    stands for may change from one sighting to the next.
     """
     for last, row, after in zip(rows, rows[1:], rows[2:], strict=False):
-        if (
-            last.cookie == row.cookie == after.cookie
-            and last.owner == row.owner == after.owner
-            and row.owner.startswith(CUSTOMER)
-            and after.at < before
-            and last.at // span_ms == row.at // span_ms == after.at // span_ms
-        ):
+        if _is_past_all_links(row, before) or _is_amid(last, row, after, before, span_ms):
             yield row
+
+
+def _is_past_all_links(row: Place, before: int) -> bool:
+    return row.is_behind and row.at < before and (row.owner == NOBODY or row.owner.startswith(CUSTOMER))
+
+
+def _is_amid(last: Place, row: Place, after: Place, before: int, span_ms: int) -> bool:
+    return (
+        last.cookie == row.cookie == after.cookie
+        and last.owner == row.owner == after.owner
+        and row.owner.startswith(CUSTOMER)
+        and after.at < before
+        and last.at // span_ms == row.at // span_ms == after.at // span_ms
+    )
 
 
 class Thinning:
@@ -99,12 +115,13 @@ class Thinning:
         site = self._sites[0]
         settings = self._settings[site]
         async with self._store.transaction() as transaction:
-            found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS)
+            found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS, settings.kiosk)
             rows = [Place(*row) for row in found]
             before = self._clock.now_ms() - settings.link_age_ms - _DAY_MS
             old = list(needless(rows, before, max(1, settings.link_age_ms // SPANS)))
-            kept = await _near_limit(transaction, site, {row.owner for row in old}, settings.cookies)
-            gone = [(site, *row) for row in old if row.owner not in kept]
+            customers = {row.owner for row in old if row.owner != NOBODY}
+            kept = await _near_limit(transaction, site, customers, settings.cookies)
+            gone = [(site, *row[:4]) for row in old if row.owner not in kept]
             if gone:
                 await transaction.execute(_DELETE, bulk(gone))
         if len(rows) < ROWS:
