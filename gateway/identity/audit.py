@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     event: str
     """Id of the event, or of the operator's change."""
     word: str
-    """linked, logged_out, shared, set_aside, late; merged, unmerged, forgotten."""
+    """linked, logged_out, shared, set_aside, late; merged, unmerged, lifted, forgotten."""
     type: str
     reason: str
     person: str
