@@ -30,7 +30,7 @@ _UNCLAIM = "DELETE FROM claims WHERE site = $1 AND contact IN (SELECT value->>0 
 _UNSEE = """
     WITH found AS MATERIALIZED (
         SELECT site, cookie, at, event_id, owner FROM sightings
-        WHERE site = $1 AND owner IN (SELECT value->>0 FROM rows($2)) LIMIT $3 FOR UPDATE SKIP LOCKED)
+        WHERE site = $1 AND owner IN (SELECT value->>0 FROM rows($2)) LIMIT $3)
     DELETE FROM sightings
     WHERE (site, cookie, at, event_id, owner) IN (SELECT site, cookie, at, event_id, owner FROM found)
     RETURNING cookie
@@ -165,16 +165,13 @@ async def set_aside(store: Store, site: str, contacts: Collection[str], now_ms: 
     Returns how many were not set aside before. Raises Unreachable; done again it goes on where it was.
     """
     names = bulk(sorted((contact,) for contact in contacts))
-    more = True
-    while more:
+    while True:
         async with store.transaction() as transaction:
-            more = await _unsee(transaction, site, names) == _ROWS
-    async with store.transaction() as transaction:
-        await change_state(transaction, site)
-        await _unsee(transaction, site, names)
-        await transaction.execute(_UNCLAIM, site, names)
-        rows = sorted((site, contact, now_ms) for contact in contacts)
-        return len(await transaction.fetch(_CROWD, bulk(rows)))
+            await change_state(transaction, site)
+            if await _unsee(transaction, site, names) < _ROWS:
+                await transaction.execute(_UNCLAIM, site, names)
+                rows = sorted((site, contact, now_ms) for contact in contacts)
+                return len(await transaction.fetch(_CROWD, bulk(rows)))
 
 
 async def _unsee(transaction: Transaction, site: str, names: str) -> int:

@@ -375,3 +375,12 @@ async def test_a_day_of_one_customer_fills_in_the_contact_he_was_last_seen_with(
         event(3, 3 * DAY, customer="A", email="old@x.ua"),
     )
     assert info((await shop.post(event(4, 3 * DAY + 1)))[0])["user_email"] == "old@x.ua"
+
+
+async def test_14_a_family_that_shares_its_email_in_every_event_fills_no_trail(shop: Shop) -> None:
+    await shop.post(event(1, 0, cookie="hers", customer="A", email="family@x.ua"))
+    his = [event(10 + n, n * HOUR, cookie="his", customer="B", email="family@x.ua") for n in range(1, 40)]
+    await shop.post_each(*his)
+    trail = (await look_up_person(shop.store, "shop", B, SETTINGS)).trail
+    days = {one.occurred_at // DAY for one in his}
+    assert [entry.word for entry in trail].count("set_aside") == len(days)
