@@ -26,7 +26,7 @@ _CROWD = """
     SELECT value->>0, value->>1, CAST(value->>2 AS bigint) FROM rows($1) WHERE true
     ON CONFLICT DO NOTHING RETURNING contact
 """
-_UNCLAIM = "DELETE FROM claims WHERE site = $1 AND contact IN (SELECT value->>0 FROM rows($2))"
+_UNCLAIM = "DELETE FROM claims WHERE (site, contact) IN (SELECT value->>0, value->>1 FROM rows($1))"
 _UNSEE = """
     WITH found AS MATERIALIZED (
         SELECT site, cookie, at, event_id, owner FROM sightings
@@ -36,7 +36,9 @@ _UNSEE = """
     RETURNING cookie
 """
 # Without those sightings a cookie may be shared later or not at all, so it is read whole once more.
-_UNSHARE = "DELETE FROM shared_cookies WHERE site = $1 AND cookie IN (SELECT value->>0 FROM rows($2))"
+_UNSHARE = """
+    DELETE FROM shared_cookies WHERE (site, cookie) IN (SELECT value->>0, value->>1 FROM rows($1))
+"""
 _ROWS = 2000
 """Sightings that one transaction removes: the database answers in time, however many there are."""
 _SALT_BYTES = 32
@@ -169,15 +171,16 @@ async def set_aside(store: Store, site: str, contacts: Collection[str], now_ms: 
         async with store.transaction() as transaction:
             await change_state(transaction, site)
             if await _unsee(transaction, site, names) < _ROWS:
-                await transaction.execute(_UNCLAIM, site, names)
-                rows = sorted((site, contact, now_ms) for contact in contacts)
-                return len(await transaction.fetch(_CROWD, bulk(rows)))
+                rows = bulk(sorted((site, contact, now_ms) for contact in contacts))
+                await transaction.execute(_UNCLAIM, rows)
+                return len(await transaction.fetch(_CROWD, rows))
 
 
 async def _unsee(transaction: Transaction, site: str, names: str) -> int:
     """Forget some of the sightings by those names; return how many."""
     gone = await transaction.fetch(_UNSEE, site, names, _ROWS)
-    await transaction.execute(_UNSHARE, site, bulk((cookie,) for cookie in sorted({row[0] for row in gone})))
+    cookies = sorted({cookie for (cookie,) in gone})
+    await transaction.execute(_UNSHARE, bulk((site, cookie) for cookie in cookies))
     return len(gone)
 
 

@@ -28,12 +28,13 @@ SPANS = 3
 
 _DAY_MS = 24 * 3600 * 1000
 _NEXT = """
-    SELECT s.cookie, s.at, s.event_id, s.owner,
-        m.at IS NOT NULL AND (s.at, s.event_id) > (m.at, m.event_id) AS is_behind
-    FROM sightings s
-    LEFT JOIN shared_cookies m ON m.site = s.site AND m.cookie = s.cookie AND m.owners = $6
-    WHERE s.site = $1 AND (s.cookie, s.at, s.event_id) >= ($2, CAST($3 AS bigint), $4)
-    ORDER BY s.cookie, s.at, s.event_id LIMIT $5
+    SELECT cookie, at, event_id, owner FROM sightings
+    WHERE site = $1 AND (cookie, at, event_id) >= ($2, CAST($3 AS bigint), $4)
+    ORDER BY cookie, at, event_id LIMIT $5
+"""
+_SHARED = """
+    SELECT cookie, at, event_id FROM shared_cookies
+    WHERE site = $1 AND cookie >= $2 AND cookie <= $3 AND owners = $4
 """
 # $2 customers, each with his own name and those of whoever was merged with him; $3 the limit of cookies.
 _NEAR_LIMIT = """
@@ -115,8 +116,7 @@ class Thinning:
         site = self._sites[0]
         settings = self._settings[site]
         async with self._store.transaction() as transaction:
-            found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS, settings.kiosk)
-            rows = [Place(*row) for row in found]
+            rows = await _next(transaction, site, self._from, settings.kiosk)
             before = self._clock.now_ms() - settings.link_age_ms - _DAY_MS
             old = list(needless(rows, before, max(1, settings.link_age_ms // SPANS)))
             customers = {row.owner for row in old if row.owner != NOBODY}
@@ -131,6 +131,19 @@ class Thinning:
             # Two back: the last but one has not been looked at between its neighbours.
             self._from = rows[-2]
         return len(gone)
+
+
+async def _next(transaction: Transaction, site: str, start: Place, kiosk: int) -> list[Place]:
+    """Return the next sightings from that one on."""
+    found = await transaction.fetch(_NEXT, site, *start[:3], ROWS)
+    if not found:
+        return []
+    marks = await transaction.fetch(_SHARED, site, found[0][0], found[-1][0], kiosk)
+    shared = {cookie: (at, event) for cookie, at, event in marks}
+    return [
+        Place(cookie, at, event, owner, cookie in shared and (at, event) > shared[cookie])
+        for cookie, at, event, owner in found
+    ]
 
 
 async def _near_limit(transaction: Transaction, site: str, customers: set[str], limit: int) -> set[str]:
