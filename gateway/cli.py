@@ -57,6 +57,7 @@ for people_command in (
     people_commands.who,
     people_commands.merge,
     people_commands.unmerge,
+    people_commands.lift,
     people_commands.forget,
 ):
     cli.command()(people_command)

@@ -25,6 +25,8 @@ in_time = pytest.mark.timeout(MANY)
 AGE = 3 * DAY
 TIGHT = Limits(link_age_ms=AGE, back_stitch_ms=HOUR, cookies=2, emails=2, phones=1, kiosk=3)
 """So small that every rule comes into play within a dozen events."""
+CROWDED = TIGHT._replace(crowd=3)
+"""The same, and a contact key is soon a placeholder."""
 ROOMY = Limits(link_age_ms=AGE, back_stitch_ms=AGE, cookies=4, emails=5, phones=5, kiosk=200)
 """As a site has them, but that a customer's cookies retire within a dozen events."""
 MIDNIGHT = DAY - NOON % DAY
@@ -102,6 +104,9 @@ _SCENES = (
     # a family and its contact keys: claimed, set aside, retired, passed on
     _scene(TIGHT, (None, "C"), (None, *"AAB"), EMAILS, kinds=("CustomerData",)),
     _scene(TIGHT, (None, "C"), (None, *"AB"), (None, "one@x.ua"), PHONES, ("CustomerData",)),
+    # a contact key that everybody comes with
+    _scene(CROWDED, (None, *_FEW), (None, *CUSTOMERS), (None, *EMAILS[:1] * 3, EMAILS[1]), kinds=_LOGOUTS),
+    _scene(CROWDED, ("C", "D"), (None, *CUSTOMERS), phones=(None, *PHONES[:1] * 2, PHONES[1])),
     # all of it
     _scene(TIGHT, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), (*_MAYBE, *PHONES), _LOGOUTS),
     _scene(ROOMY, (None, *_FEW), (*_MAYBE, *CUSTOMERS), (*_MAYBE, *EMAILS), kinds=_LOGOUTS),

@@ -8,6 +8,7 @@ A moment is (event time, event id); whatever is said of order is said of moments
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway.event import Record
@@ -29,6 +30,8 @@ class Limits(NamedTuple):
     phones: int = 5
     kiosk: int = 200
     """So many owners on one cookie in a day make it shared."""
+    crowd: int = 200
+    """So many customer ids with one contact key make it a placeholder."""
 
 
 class Cause(NamedTuple):
@@ -107,12 +110,37 @@ class Oracle:
         self._limits = limits
         self._merged = merged or {}
         once = {event.id: event for event in arrived}
-        self._events = sorted(once.values(), key=moment_of)
+        in_order = sorted(once.values(), key=moment_of)
+        self.placeholders = {
+            contact
+            for event in in_order
+            for contact in contacts_of(event)
+            if len(self._customers_with(contact, in_order)) >= limits.crowd
+        }
+        """Contact keys that name nobody, in no event."""
+        self._events = [self._without_placeholders(event) for event in in_order]
         self._valid = [event for event in self._events if not self.is_too_old(event)]
 
     def is_too_old(self, event: Record) -> bool:
         """Return whether the event came too late to change any fact."""
         return event.accepted_at - event.occurred_at > self._limits.link_age_ms
+
+    def _customers_with(self, contact: str, events: Iterable[Record]) -> set[str]:
+        """Return the ids of all customers who came with the contact key, and in time."""
+        return {
+            event.customer
+            for event in events
+            if event.customer
+            and contact in contacts_of(event)
+            and not is_logout(event)
+            and not self.is_too_old(event)
+        }
+
+    def _without_placeholders(self, event: Record) -> Record:
+        """Return the event as if it did not name contact keys that too many customers came with."""
+        email = None if f"email/{event.email}" in self.placeholders else event.email
+        phone = None if f"phone/{event.phone}" in self.placeholders else event.phone
+        return replace(event, email=email, phone=phone)
 
     # Who a name stands for.
 
@@ -279,6 +307,7 @@ class Oracle:
 
     def decide(self, event: Record) -> Decision:
         """Return what becomes of a tracking event, with everything known that has arrived."""
+        event = self._without_placeholders(event)
         if is_logout(event):
             return Decision("dropped", "logout")
         if not names_of(event):

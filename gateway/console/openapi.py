@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from gateway.console.letters import LAST
 from gateway.console.patch import JSON_PATCH, MERGE_PATCH
-from gateway.console.people import ForgetOrder, MergeOrder, UnmergeOrder
+from gateway.console.people import ForgetOrder, LiftOrder, MergeOrder, UnmergeOrder
 from gateway.console.routes import DropOrder, Order
 
 _TEXT = {"type": "string"}
@@ -47,6 +47,7 @@ def operator_paths() -> dict[str, Any]:
         "/v1/people": {"get": asking("What is known of a person", *_queries(_PEOPLE))},
         "/v1/people/merge": {"post": ordering("Make one customer another", MergeOrder)},
         "/v1/people/unmerge": {"post": ordering("Undo a merge", UnmergeOrder)},
+        "/v1/people/lift": {"post": ordering("Let a placeholder name people again", LiftOrder)},
         "/v1/people/forget": {"post": ordering("Erase a person", ForgetOrder)},
     }
 

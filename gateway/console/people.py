@@ -61,6 +61,14 @@ class UnmergeOrder(_Change):
     reason: ForTheTrail
 
 
+class LiftOrder(_Change):
+    """Which placeholder names people again: exactly one of email and phone."""
+
+    email: str = ""
+    phone: str = ""
+    reason: ForTheTrail
+
+
 class ForgetOrder(_Change):
     """Who is to be erased: exactly one of customer, email, phone and cookie."""
 
@@ -89,6 +97,7 @@ class People:
             (hdrs.METH_GET, "/v1/people", self.get_people),
             (hdrs.METH_POST, "/v1/people/merge", self.post_merge),
             (hdrs.METH_POST, "/v1/people/unmerge", self.post_unmerge),
+            (hdrs.METH_POST, "/v1/people/lift", self.post_lift),
             (hdrs.METH_POST, "/v1/people/forget", self.post_forget),
         ]
 
@@ -121,6 +130,16 @@ class People:
         now_ms = self._clock.now_ms()
         await _asked(changes.unmerge(self._store, site.id, customer, order.who, order.reason, now_ms))
         return json_of({"unmerged": customer})
+
+    async def post_lift(self, request: web.Request) -> web.Response:
+        """Let a placeholder name people again."""
+        order = await order_of(request, LiftOrder)
+        site = self._site(order.site)
+        kind, text = _the_one({"email": order.email, "phone": order.phone})
+        name = _name(site, kind, text)
+        now_ms = self._clock.now_ms()
+        await _asked(changes.lift(self._store, site.id, name, order.who, order.reason, now_ms))
+        return json_of({"lifted": name.removeprefix(_KINDS[kind])})
 
     async def post_forget(self, request: web.Request) -> web.Response:
         """Erase a person, his dead letters included; a dry run says what would go."""
@@ -203,6 +222,7 @@ def _person(site: str, person: Person, now_ms: int) -> dict[str, Any]:
     return {
         **_owner(person.owner),
         "person": person.person,
+        "placeholder_since": time_of(person.placeholder_since) if person.placeholder_since else None,
         "merged": list(person.merged),
         "contacts": [_contact(contact) for contact in person.contacts],
         "cookies": person.cookies,

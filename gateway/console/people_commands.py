@@ -1,4 +1,4 @@
-"""`gateway who`, `merge`, `unmerge`, `forget`: people from the command line."""
+"""`gateway who`, `merge`, `unmerge`, `lift`, `forget`: people from the command line."""
 
 import getpass
 from typing import Annotated, Any
@@ -80,6 +80,25 @@ def unmerge(
     run(config, url, ask)
 
 
+def lift(
+    site: Site,
+    reason: Reason,
+    email: Email = "",
+    phone: Phone = "",
+    who: Who = "",
+    config: ConfigFile = None,
+    url: Url = "",
+) -> None:
+    """Let an email or a phone that was set aside as a placeholder name people again, as if it were new."""
+
+    async def ask(client: ConsoleClient) -> None:
+        order = {"site": site, "email": email, "phone": phone, "who": _operator(who), "reason": reason}
+        await client.post("/v1/people/lift", **order)
+        typer.echo("lifted")
+
+    run(config, url, ask)
+
+
 def forget(
     site: Site,
     customer: Customer = "",
@@ -126,6 +145,8 @@ def _show(answer: dict[str, Any]) -> None:
     screen().print(links)
     if answer.get("shared"):
         typer.echo(f"shared by too many since {answer['shared_since']}: it links nobody any more")
+    if answer.get("placeholder_since"):
+        typer.echo(f"a placeholder since {answer['placeholder_since']}: too many have it, it names nobody")
     for contact in answer.get("contacts", ()):
         name = contact.get("email") or contact.get("phone")
         typer.echo(f"{name}: {'his' if contact['held'] else 'set aside'}, last seen {contact['last_seen']}")

@@ -19,10 +19,11 @@
 
     people      look-up: what is known of a cookie, a customer, an email or a phone
     present     who is on a cookie now, and on which cookie a customer
-    changes     merge, unmerge, forget
+    changes     merge, unmerge, lift, forget
     erasures    whom operators have erased, for the other stages
 
 A link is never stored: it is derived from the facts each time. Facts are only added, and what follows from a
 set does not depend on the order in which it was filled: so the order of arrival, repeats and several workers
-at once end in the same links. A merge is a fact too, so to take it back is to undo it.
+at once end in the same links. A merge is a fact too, so to take it back is to undo it. Facts go only where
+nothing is left to follow from them: those of the erased, of placeholders, and what thinning finds.
 """

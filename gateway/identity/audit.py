@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.event import LOGOUT, Record
-from gateway.identity.facts import Moment
+from gateway.identity.facts import CUSTOMER, DAY_MS, Moment
 from gateway.identity.owners import person_of
-from gateway.identity.rules import Decision, Rules, is_evidence, names_in
+from gateway.identity.rules import Decision, Rules, contacts_in, is_evidence, names_in
 from gateway.identity.settings import StitchSettings
 from gateway.store import Statement, Transaction, bulk
 
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     event: str
     """Id of the event, or of the operator's change."""
     word: str
-    """linked, logged_out, shared, set_aside, late; merged, unmerged, forgotten."""
+    """linked, logged_out, shared, set_aside, late; merged, unmerged, lifted, forgotten."""
     type: str
     reason: str
     person: str
@@ -98,11 +98,21 @@ def entries_of(
     shared = rules.timelines.shared(cookie)
     if decision.reason == "shared_cookie" and shared is not None and shared.event == record.id:
         entries.append(entry.of("shared", "too_many_owners"))
-    if decision.conflict:
+    if decision.conflict and _is_first_of_its_day(record, rules):
         entries.append(entry.of("set_aside", "contact_key_is_anothers"))
     if entries and changes_link and _came_late(record, known_until, settings):
         entries.append(entry.of(LATE, decision.reason))
     return entries
+
+
+def _is_first_of_its_day(record: Record, rules: Rules) -> bool:
+    """Return whether the customer was not yet seen with one of these contact keys that day.
+
+    A family shares its email in every event; the trail tells it once a day.
+    """
+    owner, day = f"{CUSTOMER}{record.customer}", record.occurred_at // DAY_MS
+    claims = (rules.facts.new_claims.get((contact, owner, day)) for contact in contacts_in(record))
+    return any(claim is not None and claim.event == record.id for claim in claims)
 
 
 class _Line(NamedTuple):

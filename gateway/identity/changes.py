@@ -1,4 +1,4 @@
-"""What an operator changes about people: merge, unmerge, forget. Each leaves a trail."""
+"""What an operator changes about people: merge, unmerge, lift, forget. Each leaves a trail."""
 
 import uuid
 from collections.abc import Collection
@@ -19,6 +19,8 @@ _MERGE = """
 """
 _UNMERGE = "DELETE FROM merges WHERE site = $1 AND customer = $2"
 
+_LIFT = "DELETE FROM crowded_contacts WHERE site = $1 AND contact = $2"
+
 _NAMES = "(SELECT value->>0 FROM rows($2))"
 _MINE = {
     # Without their sightings a cookie may be shared later or not at all, so it is read whole once more.
@@ -26,6 +28,7 @@ _MINE = {
     f"(SELECT cookie FROM sightings WHERE site = $1 AND owner IN {_NAMES})",
     "sightings": f"sightings WHERE site = $1 AND owner IN {_NAMES}",
     "claims": f"claims WHERE site = $1 AND owner IN {_NAMES}",
+    "placeholders": f"crowded_contacts WHERE site = $1 AND contact IN {_NAMES}",
     "merges": f"merges WHERE site = $1 AND ('{CUSTOMER}' || customer IN {_NAMES} "
     f"OR '{CUSTOMER}' || into_customer IN {_NAMES})",
     "trail": "identity_audit WHERE site = $1 AND (person IN (SELECT value->>0 FROM rows($2)) "
@@ -94,6 +97,20 @@ async def unmerge(store: Store, site: str, customer: str, who: str, reason: str,
         await _tell(transaction, site, "unmerged", name, state.merged[name], who, reason, now_ms)
 
 
+async def lift(store: Store, site: str, contact: str, who: str, reason: str, now_ms: int) -> None:
+    """Let a contact key that was a placeholder name people again; how many come with it counts from zero.
+
+    `contact` is an owner's name: `email/...` or `phone/...`. Raises ChangeRefused where it is none,
+    Unreachable with nothing changed.
+    """
+    async with store.transaction() as transaction:
+        state = await change_state(transaction, site)
+        if contact not in state.crowded:
+            raise ChangeRefused("this contact key is no placeholder; nothing keeps it from naming somebody")
+        await transaction.execute(_LIFT, site, contact)
+        await _tell(transaction, site, "lifted", contact, None, who, reason, now_ms)
+
+
 async def forget(
     store: Store, site: str, name: str, settings: StitchSettings, who: str, now_ms: int, dry_run: bool = False
 ) -> Forgotten:
@@ -117,7 +134,7 @@ async def forget(
             trail=await _count(transaction, "trail", site, persons),
         )
         if not dry_run:
-            for what in ("shared", "sightings", "claims", "merges"):
+            for what in ("shared", "sightings", "claims", "placeholders", "merges"):
                 await _delete(transaction, what, site, names)
             await _delete(transaction, "trail", site, persons)
             rows = sorted((site, digest(state.salt, one), now_ms) for one in names)

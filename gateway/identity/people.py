@@ -11,7 +11,7 @@ from gateway.identity.owners import person_of
 from gateway.identity.questions import Question
 from gateway.identity.rules import Rules
 from gateway.identity.settings import StitchSettings
-from gateway.identity.sites import SiteState, read_state
+from gateway.identity.sites import SiteState, crowded_since, read_state
 from gateway.identity.timelines import Link
 from gateway.store import Store, Transaction
 
@@ -65,6 +65,8 @@ class Person:
     cookies: int
     """On how many cookies he was ever seen."""
     trail: Sequence[audit.Entry]
+    placeholder_since: int | None
+    """Since when so many customers had the contact key that it stands for nobody, ms."""
 
 
 async def look_up_cookie(store: Store, site: str, cookie: str, settings: StitchSettings) -> Cookie:
@@ -88,6 +90,7 @@ async def look_up_person(store: Store, site: str, name: str, settings: StitchSet
         owner = rules.owners.owner(name, END)
         person = str(person_of(site, owner))
         trail = await audit.of_person(transaction, site, person)
+        placeholder_since = await crowded_since(transaction, site, name)
     return Person(
         owner=owner,
         person=person,
@@ -96,6 +99,7 @@ async def look_up_person(store: Store, site: str, name: str, settings: StitchSet
         links=_links(rules, owner),
         cookies=rules.timelines.spread(owner),
         trail=trail,
+        placeholder_since=placeholder_since,
     )
 
 

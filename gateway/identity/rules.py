@@ -11,13 +11,15 @@
 8.  A backend event without a cookie gets the newest of its owner's links that is open at the event's time.
 9.  A contact key is the customer's who was first seen with it; for any other it is set aside, until it passes
     on. Past their limits a customer's cookies and contact keys retire, the one unseen longest first. A cookie
-    with too many owners in a day is shared and links nobody any more.
+    with too many owners in a day is shared and links nobody any more. A contact key with too many customers
+    is a placeholder: identity does not see it, in events that came before neither.
 10. Event time decides, ties break by event id; arrival decides nothing. A fact that is older than the link
     age when it arrives changes nothing any more.
 11. Every decision has a word and a reason.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from gateway.event import LOGOUT, Record
@@ -63,6 +65,14 @@ def names_in(record: Record) -> list[str]:
     """Return every name by which the event says whom it is about; the first one is its owner."""
     contacts = contacts_in(record)
     return [CUSTOMER + record.customer, *contacts] if record.customer else contacts
+
+
+def without_contact_keys(record: Record, contacts: Container[str]) -> Record:
+    """Return the record without those contact keys in its head; its body stays."""
+    email = None if record.email and EMAIL + record.email in contacts else record.email
+    phone = None if record.phone and PHONE + record.phone in contacts else record.phone
+    is_same = (email, phone) == (record.email, record.phone)
+    return record if is_same else replace(record, email=email, phone=phone)
 
 
 def is_evidence(record: Record, settings: StitchSettings) -> bool:
@@ -134,9 +144,15 @@ class Rules:
         return touched.union(*(self.owners.claimants(contact) for contact in contacts))
 
     def crowded(self, records: Iterable[Record]) -> set[str]:
-        """Return the events' contact keys with which so many customers were seen that they name nobody."""
+        """Return the events' contact keys with which so many customers were seen that they name nobody.
+
+        Ids count as they came: a merge that is made or undone changes nothing.
+        """
         contacts = {contact for record in records for contact in contacts_in(record)}
-        return {one for one in contacts if len(self.owners.claimants(one)) >= self._settings.crowd}
+        return {contact for contact in contacts if self._is_crowded(contact)}
+
+    def _is_crowded(self, contact: str) -> bool:
+        return len({claim.owner for claim in self.facts.claims(contact)}) >= self._settings.crowd
 
     def is_shared(self, cookie: str, moment: Moment) -> bool:
         """Return whether the cookie links nobody any more at that moment."""

@@ -6,13 +6,13 @@ It is read again when the site's epoch is raised.
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.event import Record
-from gateway.identity.facts import CUSTOMER, EMAIL, PHONE
+from gateway.identity.facts import CUSTOMER
 from gateway.identity.fill import without_contacts, without_identity
-from gateway.identity.rules import Decision, names_in
-from gateway.store import Transaction, bulk
+from gateway.identity.rules import Decision, names_in, without_contact_keys
+from gateway.store import Store, Transaction, bulk
 
 _KNOWN = "INSERT INTO identity_sites (site, epoch, salt) VALUES ($1, 1, $2) ON CONFLICT DO NOTHING"
 _SITE = "SELECT epoch, salt FROM identity_sites WHERE site = $1"
@@ -20,14 +20,27 @@ _RAISE = "UPDATE identity_sites SET epoch = epoch + 1 WHERE site = $1"
 _MERGES = "SELECT customer, into_customer FROM merges WHERE site = $1"
 _TOMBSTONES = "SELECT digest, erased_at FROM tombstones WHERE site = $1"
 _CROWDED = "SELECT contact FROM crowded_contacts WHERE site = $1"
+_CROWDED_SINCE = "SELECT at FROM crowded_contacts WHERE site = $1 AND contact = $2"
 _CROWD = """
     INSERT INTO crowded_contacts (site, contact, at)
     SELECT value->>0, value->>1, CAST(value->>2 AS bigint) FROM rows($1) WHERE true
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING contact
 """
-_UNCLAIM = """
-    DELETE FROM claims WHERE (site, contact) IN (SELECT value->>0, value->>1 FROM rows($1))
+_UNCLAIM = "DELETE FROM claims WHERE (site, contact) IN (SELECT value->>0, value->>1 FROM rows($1))"
+_UNSEE = """
+    WITH found AS MATERIALIZED (
+        SELECT site, cookie, at, event_id, owner FROM sightings
+        WHERE site = $1 AND owner IN (SELECT value->>0 FROM rows($2)) LIMIT $3)
+    DELETE FROM sightings
+    WHERE (site, cookie, at, event_id, owner) IN (SELECT site, cookie, at, event_id, owner FROM found)
+    RETURNING cookie
 """
+# Without those sightings a cookie may be shared later or not at all, so it is read whole once more.
+_UNSHARE = """
+    DELETE FROM shared_cookies WHERE (site, cookie) IN (SELECT value->>0, value->>1 FROM rows($1))
+"""
+_ROWS = 2000
+"""Sightings that one transaction removes: the database answers in time, however many there are."""
 _SALT_BYTES = 32
 
 _DROPPED = Decision("dropped", "erased")
@@ -85,10 +98,7 @@ class Sites:
         state = self._states.get(record.site)
         if state is None or not state.crowded:
             return record
-        email = None if record.email and EMAIL + record.email in state.crowded else record.email
-        phone = None if record.phone and PHONE + record.phone in state.crowded else record.phone
-        is_same = (email, phone) == (record.email, record.phone)
-        return record if is_same else replace(record, email=email, phone=phone)
+        return without_contact_keys(record, state.crowded)
 
     def were_erased_since(self, record: Record) -> bool:
         """Return whether the record was accepted before whom it is about was erased."""
@@ -145,12 +155,33 @@ async def change_state(transaction: Transaction, site: str) -> SiteState:
     return await read_state(transaction, site)
 
 
-async def set_aside(transaction: Transaction, site: str, contacts: Collection[str], now_ms: int) -> None:
-    """Let these contact keys stand for nobody from the next batch on, whoever was seen with them."""
-    await change_state(transaction, site)
-    rows = bulk(sorted((site, contact, now_ms) for contact in contacts))
-    await transaction.execute(_CROWD, rows)
-    await transaction.execute(_UNCLAIM, rows)
+async def crowded_since(transaction: Transaction, site: str, name: str) -> int | None:
+    """Return since when the name is a contact key that stands for nobody, ms; None where it is not."""
+    found = await transaction.fetch(_CROWDED_SINCE, site, name)
+    return found[0][0] if found else None
+
+
+async def set_aside(store: Store, site: str, contacts: Collection[str], now_ms: int) -> int:
+    """Let these contact keys stand for nobody, as if nobody had ever been seen with them or by them.
+
+    Returns how many were not set aside before. Raises Unreachable; done again it goes on where it was.
+    """
+    names = bulk(sorted((contact,) for contact in contacts))
+    while True:
+        async with store.transaction() as transaction:
+            await change_state(transaction, site)
+            if await _unsee(transaction, site, names) < _ROWS:
+                rows = bulk(sorted((site, contact, now_ms) for contact in contacts))
+                await transaction.execute(_UNCLAIM, rows)
+                return len(await transaction.fetch(_CROWD, rows))
+
+
+async def _unsee(transaction: Transaction, site: str, names: str) -> int:
+    """Forget some of the sightings by those names; return how many."""
+    gone = await transaction.fetch(_UNSEE, site, names, _ROWS)
+    cookies = sorted({cookie for (cookie,) in gone})
+    await transaction.execute(_UNSHARE, bulk((site, cookie) for cookie in cookies))
+    return len(gone)
 
 
 def digest(salt: bytes, name: str) -> str:

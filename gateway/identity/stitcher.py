@@ -27,7 +27,7 @@ from gateway.metrics import (
     STITCHED_FROM_MEMORY,
     Bound,
 )
-from gateway.store import Store
+from gateway.store import Store, Transaction
 
 _PROBE = Decision("dropped", "probe")
 _REPEAT = Decision("dropped", "repeat")
@@ -87,7 +87,6 @@ class Stitcher:
         """
         with STITCH_SECONDS.time():
             batch = await self._learn(records)
-            await self._set_aside(batch)
             stitched = [
                 Stitched(decided(record, decision), decision) for record, decision in batch.outcomes()
             ]
@@ -104,23 +103,35 @@ class Stitcher:
         Whatever goes wrong on the way, nothing is remembered that was not stored.
         """
         now = self._clock.monotonic()
-        async with self._store.transaction() as transaction:
-            repeats = await callers.claim(transaction, records)
-            while True:
-                batch = _Batch([record for _, record in records])
-                self._screen(batch, [position in repeats for position, _ in records])
-                self._recall(batch, now)
-                asked = question(batch.sites, batch.undecided(), self._staying)
-                known = await links.read(transaction, asked, self._settings, self._sites.merged)
-                if await self._sites.are_current(transaction, known.epochs, batch.sites):
+        while True:
+            async with self._store.transaction() as transaction:
+                batch, facts = await self._decided(transaction, records, now)
+                crowded = batch.crowded()
+                if not crowded:
+                    statements = [*links.writes(facts, self._settings), *audit.writes(batch.entries)]
+                    if statements:
+                        await transaction.write(statements)
                     break
-                self._memory.clear()
-            self._decide(batch, known.facts)
-            statements = [*links.writes(known.facts, self._settings), *audit.writes(batch.entries)]
-            if statements:
-                await transaction.write(statements)
+            await self._set_aside(crowded)
         self._remember(batch, now)
         return batch
+
+    async def _decided(
+        self, transaction: Transaction, records: Positioned, now: float
+    ) -> "tuple[_Batch, Mapping[str, Facts]]":
+        """Return the records decided, and the facts with what they show, none of it stored yet."""
+        repeats = await callers.claim(transaction, records)
+        while True:
+            batch = _Batch([record for _, record in records])
+            self._screen(batch, [position in repeats for position, _ in records])
+            self._recall(batch, now)
+            asked = question(batch.sites, batch.undecided(), self._staying)
+            known = await links.read(transaction, asked, self._settings, self._sites.merged)
+            if await self._sites.are_current(transaction, known.epochs, batch.sites):
+                break
+            self._memory.clear()
+        self._decide(batch, known.facts)
+        return batch, known.facts
 
     def _screen(self, batch: "_Batch", are_repeats: Sequence[bool]) -> None:
         """Decide on what needs no facts: probes, repeats, events of erased persons."""
@@ -180,22 +191,17 @@ class Stitcher:
             if shared is not None:
                 facts[site].share(cookie, shared.moment)
 
-    async def _set_aside(self, batch: "_Batch") -> None:
+    async def _set_aside(self, crowded: Mapping[str, set[str]]) -> None:
         """Let contact keys that too many customers share stand for nobody: placeholders, and no persons."""
-        for site, rules in batch.rules.items():
-            records = (batch.records[place] for place in batch.asked if batch.records[place].site == site)
-            crowded = rules.crowded(records)
-            if crowded:
-                async with self._store.transaction() as transaction:
-                    await set_aside(transaction, site, crowded, self._clock.now_ms())
-                IDENTITY_CROWDS.labels(site).inc(len(crowded))
-                _log.warning("contact_keys_set_aside", site=site, count=len(crowded))
+        for site, contacts in crowded.items():
+            count = await set_aside(self._store, site, contacts, self._clock.now_ms())
+            IDENTITY_CROWDS.labels(site).inc(count)
+            _log.warning("contact_keys_set_aside", site=site, count=count)
 
     def _remember(self, batch: "_Batch", now: float) -> None:
         """Take in what is stored now."""
         for site, rules in batch.rules.items():
-            records = (batch.records[place] for place in batch.asked if batch.records[place].site == site)
-            self._memory.forget((site, name) for name in rules.touched(records))
+            self._memory.forget((site, name) for name in rules.touched(batch.asked_of(site)))
         for cookie in batch.cookies_asked():
             known = to_remember(batch.rules[cookie[0]], cookie[1], self._settings[cookie[0]])
             self._memory.remember(cookie, known, now)
@@ -268,6 +274,15 @@ class _Batch:
         """Return the cookie of the record at that place; "" stands for none."""
         record = self.records[place]
         return record.site, record.cookie or ""
+
+    def asked_of(self, site: str) -> Iterator[Record]:
+        """Yield the records of the site that are decided by the facts."""
+        return (self.records[place] for place in self.asked if self.records[place].site == site)
+
+    def crowded(self) -> dict[str, set[str]]:
+        """Return the contact keys by which the records name nobody, as the facts turn out, by site."""
+        found = {site: rules.crowded(self.asked_of(site)) for site, rules in self.rules.items()}
+        return {site: contacts for site, contacts in found.items() if contacts}
 
     def cookies_asked(self) -> set[Key]:
         """Return the cookies of the records that are decided by the facts."""

@@ -2,6 +2,8 @@
 
 Behind the link age nothing can come in between any more (rule 10). There, of one owner's sightings in a row
 only those that begin or end the row within a span are needed: every link starts, ends and closes as before.
+Behind the mark of a shared cookie there are no links at all; what is old there is needed only for another
+limit (`kiosk_customers`) or when one of the crowd is erased, and then the last link age tells enough.
 A customer who was on more cookies than the limit keeps all of his: when one of them retires hangs on each.
 """
 
@@ -13,7 +15,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import Unreachable
-from gateway.identity.facts import CUSTOMER
+from gateway.identity.facts import CUSTOMER, NOBODY
 from gateway.identity.settings import StitchSettings
 from gateway.identity.sites import read_state
 from gateway.store import Store, Transaction, bulk
@@ -29,6 +31,10 @@ _NEXT = """
     SELECT cookie, at, event_id, owner FROM sightings
     WHERE site = $1 AND (cookie, at, event_id) >= ($2, CAST($3 AS bigint), $4)
     ORDER BY cookie, at, event_id LIMIT $5
+"""
+_SHARED = """
+    SELECT cookie, at, event_id FROM shared_cookies
+    WHERE site = $1 AND cookie >= $2 AND cookie <= $3 AND owners = $4
 """
 # $2 customers, each with his own name and those of whoever was merged with him; $3 the limit of cookies.
 _NEAR_LIMIT = """
@@ -57,22 +63,33 @@ class Place(NamedTuple):
     at: int
     event: str
     owner: str
+    is_behind: bool = False
+    """Whether it lies behind the mark of a shared cookie."""
 
 
 def needless(rows: Sequence[Place], before: int, span_ms: int) -> Iterator[Place]:
     """Yield the sightings that no link needs: amid one customer's in a row, all within one span, all old.
 
-    Only customers': whom a contact key stands for may change from one sighting to the next.
+    Behind the mark of a shared cookie no row is asked for. Only customers' and logouts: whom a contact key
+    stands for may change from one sighting to the next.
     """
     for last, row, after in zip(rows, rows[1:], rows[2:], strict=False):
-        if (
-            last.cookie == row.cookie == after.cookie
-            and last.owner == row.owner == after.owner
-            and row.owner.startswith(CUSTOMER)
-            and after.at < before
-            and last.at // span_ms == row.at // span_ms == after.at // span_ms
-        ):
+        if _is_past_all_links(row, before) or _is_amid(last, row, after, before, span_ms):
             yield row
+
+
+def _is_past_all_links(row: Place, before: int) -> bool:
+    return row.is_behind and row.at < before and (row.owner == NOBODY or row.owner.startswith(CUSTOMER))
+
+
+def _is_amid(last: Place, row: Place, after: Place, before: int, span_ms: int) -> bool:
+    return (
+        last.cookie == row.cookie == after.cookie
+        and last.owner == row.owner == after.owner
+        and row.owner.startswith(CUSTOMER)
+        and after.at < before
+        and last.at // span_ms == row.at // span_ms == after.at // span_ms
+    )
 
 
 class Thinning:
@@ -99,12 +116,12 @@ class Thinning:
         site = self._sites[0]
         settings = self._settings[site]
         async with self._store.transaction() as transaction:
-            found = await transaction.fetch(_NEXT, site, *self._from[:3], ROWS)
-            rows = [Place(*row) for row in found]
+            rows = await _next(transaction, site, self._from, settings.kiosk)
             before = self._clock.now_ms() - settings.link_age_ms - _DAY_MS
             old = list(needless(rows, before, max(1, settings.link_age_ms // SPANS)))
-            kept = await _near_limit(transaction, site, {row.owner for row in old}, settings.cookies)
-            gone = [(site, *row) for row in old if row.owner not in kept]
+            customers = {row.owner for row in old if row.owner != NOBODY}
+            kept = await _near_limit(transaction, site, customers, settings.cookies)
+            gone = [(site, *row[:4]) for row in old if row.owner not in kept]
             if gone:
                 await transaction.execute(_DELETE, bulk(gone))
         if len(rows) < ROWS:
@@ -114,6 +131,19 @@ class Thinning:
             # Two back: the last but one has not been looked at between its neighbours.
             self._from = rows[-2]
         return len(gone)
+
+
+async def _next(transaction: Transaction, site: str, start: Place, kiosk: int) -> list[Place]:
+    """Return the next sightings from that one on."""
+    found = await transaction.fetch(_NEXT, site, *start[:3], ROWS)
+    if not found:
+        return []
+    marks = await transaction.fetch(_SHARED, site, found[0][0], found[-1][0], kiosk)
+    shared = {cookie: (at, event) for cookie, at, event in marks}
+    return [
+        Place(cookie, at, event, owner, cookie in shared and (at, event) > shared[cookie])
+        for cookie, at, event, owner in found
+    ]
 
 
 async def _near_limit(transaction: Transaction, site: str, customers: set[str], limit: int) -> set[str]:

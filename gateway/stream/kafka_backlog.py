@@ -40,8 +40,12 @@ class Observer:
     async def _committed(self, group: str, places: list[TopicPartition]) -> dict[int, tuple[int, Ranges]]:
         if self._admin is None:
             admin = AIOKafkaAdminClient(**self._connection)
+            try:
+                await admin.start()
+            except BaseException:  # cut short, too: half a connection would never be of use again
+                await admin.close()
+                raise
             self._admin = admin
-            await admin.start()
         # Unlike a consumer's `committed`, this answers with the metadata, where the done ranges are.
         offsets = await self._admin.list_consumer_group_offsets(group, partitions=places)
         return {

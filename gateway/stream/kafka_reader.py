@@ -5,7 +5,7 @@ once, in `revoked`, and the group waits until the next `read` or until `LET_GO_S
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +31,7 @@ _FULL_PATIENCE = 0.05
 _COMMIT_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 
-Marks = Callable[[Iterable[int]], Awaitable[dict[int, tuple[int, Ranges]]]]
+Marks = Callable[[Iterable[int]], Coroutine[Any, Any, dict[int, tuple[int, Ranges]]]]
 
 log = structlog.get_logger()
 
@@ -51,6 +51,8 @@ class Reader:
         self._consumer: AIOKafkaConsumer | None = None
         self._listener: _Listener | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[dict[int, tuple[int, Ranges]]] | None = None
+        """The question for the marks of what is ours; it may take longer than one `read`."""
         self._poll: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
         self._assigned: frozenset[int] | None = None
         """What is ours now; None during a rebalance."""
@@ -128,13 +130,21 @@ class Reader:
         self._revoked |= self._assigned or frozenset()
         self._assigned = self._done = None
         self._drop_poll()
+        self._drop_question()
         self._change.set()
 
     def _drop_poll(self) -> None:
         poll, self._poll = self._poll, None
-        if poll is not None:
-            poll.cancel()
-            self._spawn(_over(poll))
+        self._drop(poll)
+
+    def _drop_question(self) -> None:
+        asking, self._asking = self._asking, None
+        self._drop(asking)
+
+    def _drop(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None:
+            task.cancel()
+            self._spawn(_over(task))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -142,9 +152,13 @@ class Reader:
         task.add_done_callback(self._background.discard)
 
     async def _load_marks(self, assigned: frozenset[int]) -> None:
-        marks = await self._marks(assigned)
-        if assigned is self._assigned:
-            self._done = {partition: done for partition, (_, done) in marks.items() if done}
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._marks(assigned))
+        asking = self._asking
+        await self._done_or_change(asking)
+        if asking is self._asking and asking.done():
+            self._asking = None
+            self._done = {partition: done for partition, (_, done) in asking.result().items() if done}
 
     async def _next(self, assigned: frozenset[int], limit: int, full: Container[int]) -> Taken:
         wanted = [TopicPartition(self._topic, number) for number in assigned if number not in full]
@@ -157,17 +171,17 @@ class Reader:
             self._poll = asyncio.create_task(
                 self._consumer.getmany(*choice, timeout_ms=int(patience * 1000), max_records=limit)
             )
-        await self._poll_or_change(self._poll)
+        await self._done_or_change(self._poll)
         if self._revoked or not self._poll.done():
             return self._say_revoked()
         poll, self._poll = self._poll, None
         return self._taken(list(self._chunks(poll.result(), full)))
 
-    async def _poll_or_change(self, poll: asyncio.Task[Any]) -> None:
-        """Wait for the poll, but only until a rebalance begins: the poll may wait for that to end."""
+    async def _done_or_change(self, task: asyncio.Task[Any]) -> None:
+        """Wait for the task, but only until a rebalance begins: a poll may wait for that to end."""
         change = asyncio.ensure_future(self._change.wait())
         try:
-            await asyncio.wait((poll, change), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, change), return_when=asyncio.FIRST_COMPLETED)
         finally:
             change.cancel()
 
@@ -192,6 +206,7 @@ class Reader:
     async def lose(self, partitions: frozenset[int]) -> None:
         """Say with the next answer what is lost, and return when the reader comes again after that."""
         self._assigned = self._done = None
+        self._drop_question()
         if self._poll is not None and self._poll.done():
             self._drop_poll()  # what it holds is ours no more
         if not partitions or self._closed:
@@ -208,6 +223,7 @@ class Reader:
         """Go on from the committed marks of what is ours now."""
         self._assigned = partitions
         self._done = None
+        self._drop_question()
         self._change.set()
 
     def hears(self, listener: "_Listener") -> bool:
@@ -261,9 +277,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka shi
             self._reader.gain(frozenset(place.partition for place in assigned))
 
 
-async def _over(poll: asyncio.Task[Any]) -> None:
-    """Wait for a poll that nobody wants any more, and look at its error."""
-    await asyncio.gather(poll, return_exceptions=True)
+async def _over(task: asyncio.Task[Any]) -> None:
+    """Wait for a task that nobody wants any more, and look at its error."""
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def consumer_arguments(connection: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import uvloop
 from gateway.event import Record
 from gateway.identity import changes
 from gateway.identity.facts import CUSTOMER, Facts
-from gateway.identity.rules import Decision, Rules, observe
+from gateway.identity.rules import Decision, Rules, observe, without_contact_keys
 from gateway.identity.settings import StitchSettings
 from gateway.identity.timelines import Link
 from gateway.store import open_store
@@ -75,13 +75,18 @@ class RulesAlone:
         self._settings = settings_of(limits)
         self._merged: dict[str, str] = {}
         self._arrived: list[Record] = []
+        self._placeholders: set[str] = set()
         self._facts = Facts()
 
     def post(self, records: Sequence[Record]) -> list[Decision]:
         self._arrived += records
         self._learn(records)
         rules = Rules(self._facts, self._settings)
-        return [rules.decide(record, tracking=True) for record in records]
+        if crowded := rules.crowded(self._shown(records)):
+            self._placeholders |= crowded
+            self.restart()
+            rules = Rules(self._facts, self._settings)
+        return [rules.decide(record, tracking=True) for record in self._shown(records)]
 
     def merge(self, customer: str, into: str) -> None:
         self._merged[customer] = into
@@ -102,8 +107,11 @@ class RulesAlone:
         return {cookie: timelines.links(cookie) for cookie in cookies}
 
     def _learn(self, records: Iterable[Record]) -> None:
-        for record in records:
+        for record in self._shown(records):
             observe(record, self._facts, self._settings)
+
+    def _shown(self, records: Iterable[Record]) -> list[Record]:
+        return [without_contact_keys(record, self._placeholders) for record in records]
 
     def _root(self, customer: str) -> str:
         return self._root(self._merged[customer]) if customer in self._merged else customer

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.identity.changes import forget
+from gateway.event import Record
+from gateway.identity.changes import ChangeRefused, forget, lift
 from gateway.identity.links import read
 from gateway.identity.people import look_up_cookie, look_up_person
 from gateway.identity.questions import question
@@ -195,6 +196,80 @@ async def test_a_contact_key_of_too_many_customers_is_a_placeholder_and_names_no
     assert [contact.name for contact in person.contacts] == []
 
 
+def many_with(phone: str, first: int, count: int) -> list[Record]:
+    """Return events of so many customers with one phone, each on a cookie of his own."""
+    numbers = range(first, first + count)
+    return [event(n, n, cookie=f"c{n}", customer=f"K{n}", phone=phone) for n in numbers]
+
+
+async def test_whoever_comes_first_a_placeholder_names_nobody_in_what_came_before_either(
+    store: Store,
+) -> None:
+    guests = [event(50 + n, 50 + n, cookie="guest", phone=PHONE) for n in range(3)]
+    later = [event(60, 60, cookie="guest"), event(61, 61, cookie=None, customer="K1", phone=PHONE)]
+    many = many_with(PHONE, 0, 3)
+    outcomes = []
+    for site, arriving in (("one", [*guests, *many]), ("two", [*many, *guests])):
+        shop = Shop(store, site, settings=replace(SETTINGS, crowd=3))
+        await shop.post_each(*(replace(record, site=site) for record in arriving))
+        stitched = await shop.post(*(replace(record, site=site) for record in later))
+        links = [await shop.links(cookie, site) for cookie in ("guest", "c0", "c1", "c2")]
+        outcomes.append(([one.decision for one in stitched], links))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][1][0] == []
+
+
+async def test_a_placeholder_of_more_guests_than_one_transaction_removes_leaves_no_link(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, crowd=3, kiosk=4))
+    for first in range(0, 2500, 500):
+        await shop.post(*(event(n, n, cookie=f"g{n}", phone=PHONE) for n in range(first, first + 500)))
+    crowd = [event(3000 + n, 3000 + n, cookie="till", customer=f"T{n}") for n in range(3)]
+    await shop.post(*crowd, event(3010, 3010, cookie="till", phone=PHONE))
+    assert (await look_up_cookie(store, "shop", "till", shop.settings)).shared
+    await shop.post(*many_with(PHONE, 4000, 3))
+    async with store.transaction() as transaction:
+        left = await transaction.fetch("SELECT cookie FROM sightings WHERE owner = $1", f"phone/{PHONE}")
+    assert list(left) == []
+    assert not (await look_up_cookie(store, "shop", "till", shop.settings)).shared
+
+
+async def test_a_guest_with_two_contact_keys_is_known_by_the_one_that_is_no_placeholder(store: Store) -> None:
+    """Only once the other is one: what came before is nobody's."""
+    shop = Shop(store, settings=replace(SETTINGS, crowd=3))
+    await shop.post(event(50, 50, cookie="before", email="no@x.ua", phone=PHONE))
+    await shop.post(*(event(n, n, cookie=f"c{n}", customer=f"K{n}", email="no@x.ua") for n in range(3)))
+    await shop.post(event(51, 51, cookie="after", email="no@x.ua", phone=PHONE))
+    assert await shop.links("before") == []
+    assert [link.owner for link in await shop.links("after")] == [f"phone/{PHONE}"]
+
+
+async def test_a_placeholder_that_is_lifted_names_people_again_as_if_it_were_new(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, crowd=3))
+    with pytest.raises(ChangeRefused, match="no placeholder"):
+        await lift(store, "shop", f"phone/{PHONE}", "ann", "a relay of ours", NOON)
+    await shop.post(*many_with(PHONE, 0, 3))
+    person = await look_up_person(store, "shop", f"phone/{PHONE}", shop.settings)
+    assert person.placeholder_since is not None
+    await lift(store, "shop", f"phone/{PHONE}", "ann", "a relay of ours", NOON)
+    person = await look_up_person(store, "shop", f"phone/{PHONE}", shop.settings)
+    assert person.placeholder_since is None
+    assert [(entry.word, entry.who) for entry in person.trail] == [("lifted", "ann")]
+    stitched = await shop.post_each(
+        *many_with(PHONE, 10, 2), event(20, 20, cookie=None, phone=PHONE), event(21, 21, phone=PHONE)
+    )
+    assert (stitched[2].decision.cookie, words(stitched)[3]) == ("c10", "created:first_owner")
+    await shop.post(*many_with(PHONE, 30, 1))
+    assert words(await shop.post(event(40, 40, cookie=None, phone=PHONE))) == ["anonymous:no_cookie"]
+
+
+async def test_a_placeholder_that_is_erased_stands_nowhere_any_more(store: Store) -> None:
+    shop = Shop(store, settings=replace(SETTINGS, crowd=3))
+    await shop.post(*many_with(PHONE, 0, 3))
+    await forget(store, "shop", f"phone/{PHONE}", shop.settings, "ann", NOON + DAY)
+    person = await look_up_person(store, "shop", f"phone/{PHONE}", shop.settings)
+    assert person.placeholder_since is None
+
+
 async def test_19_of_a_bots_10_000_cookies_only_the_newest_50_are_its_customers(shop: Shop) -> None:
     count = 10_000
     logins = [event(number, number, cookie=f"c{number}", customer="bot") for number in range(count)]
@@ -300,3 +375,12 @@ async def test_a_day_of_one_customer_fills_in_the_contact_he_was_last_seen_with(
         event(3, 3 * DAY, customer="A", email="old@x.ua"),
     )
     assert info((await shop.post(event(4, 3 * DAY + 1)))[0])["user_email"] == "old@x.ua"
+
+
+async def test_14_a_family_that_shares_its_email_in_every_event_fills_no_trail(shop: Shop) -> None:
+    await shop.post(event(1, 0, cookie="hers", customer="A", email="family@x.ua"))
+    his = [event(10 + n, n * HOUR, cookie="his", customer="B", email="family@x.ua") for n in range(1, 40)]
+    await shop.post_each(*his)
+    trail = (await look_up_person(shop.store, "shop", B, SETTINGS)).trail
+    days = {one.occurred_at // DAY for one in his}
+    assert [entry.word for entry in trail].count("set_aside") == len(days)

@@ -53,6 +53,10 @@ class Ask:
         told = Oracle(self._arrived, self._limits, self._merged)
         return [told.decide(record) for record in records]
 
+    def placeholders(self) -> set[str]:
+        """Return the contact keys that name nobody."""
+        return Oracle(self._arrived, self._limits, self._merged).placeholders
+
     def links(self, cookies: Iterable[str]) -> dict[str, list[oracle.Link]]:
         """Return the links of each of the cookies."""
         told = Oracle(self._arrived, self._limits, self._merged)
@@ -140,6 +144,7 @@ EVERY_RULE = {
     "logout",
     "shared",
     "limit",
+    "placeholder",
 }
 
 
@@ -169,6 +174,7 @@ def rules_in(history: History) -> Counter[str]:
         for decision in ask.decisions(step.records) if isinstance(step, Post) else ():
             seen[f"{decision.word}:{decision.reason}"] += 1
             seen["conflict"] += decision.conflict
+    seen["placeholder"] += len(ask.placeholders())
     seen.update(link.why for links in ask.links(history.cookies).values() for link in links)
     return seen
 

@@ -12,7 +12,7 @@ from gateway.identity.rules import Rules
 from gateway.identity.settings import StitchSettings
 from gateway.identity.thinning import ROWS, Place, Thinning, needless
 from gateway.store import Store
-from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, event, logout
+from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, event, logout, words
 
 AGE = SETTINGS.link_age_ms
 SPAN = AGE // 3
@@ -79,6 +79,20 @@ async def test_of_a_customer_past_the_limit_of_cookies_every_sighting_stays(stor
     assert await shop.links() == links
 
 
+async def test_behind_the_mark_of_a_shared_cookie_what_is_old_goes_and_nothing_notices(store: Store) -> None:
+    settings = replace(SETTINGS, kiosk=3)
+    shop = Shop(store, settings=settings)
+    till = [event(n, n * HOUR, customer=f"K{n}") for n in range(40)]
+    await shop.post(*till, logout(100, 40 * HOUR), event(101, 100 * DAY, customer="A"))
+    before = await look_up_cookie(store, "shop", "C", settings)
+    assert before.shared
+    assert await thinned(store, 120 * DAY, replace(settings, kiosk=4)) == 0
+    assert await thinned(store, 120 * DAY, settings) == 38
+    assert await count(store) == 4
+    assert await look_up_cookie(store, "shop", "C", settings) == before
+    assert words(await shop.post(event(102, 120 * DAY, customer="A"))) == ["refused:shared_cookie"]
+
+
 async def test_it_goes_through_more_rows_than_fit_a_step(shop: Shop) -> None:
     visits = [event(n, n * 60_000, cookie=f"c{n % 3}", customer="A") for n in range(ROWS + ROWS // 2)]
     for at in range(0, len(visits), 500):
@@ -108,6 +122,6 @@ def test_no_link_of_any_history_changes_at_any_time(seed: int) -> None:
 
 def rules(rows: list[Place]) -> Rules:
     facts = Facts()
-    for _, at, event_id, owner in rows:
+    for _, at, event_id, owner, _ in rows:
         facts.recall_sighting("C", Sighting(at, event_id, owner))
     return Rules(facts, SETTINGS)

@@ -1,13 +1,15 @@
 """Readers of one group, as members that come and go."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import pytest
 
 from gateway.config import StreamSettings
 from gateway.stream import Entry, Mark, Stream, Taken
+from gateway.stream.kafka import KafkaStream
 from gateway.stream.kafka_topics import create_topics
+from gateway.stream.marks import Ranges
 from gateway.stream.opening import Log, open_log
 
 LANES = 40
@@ -145,3 +147,22 @@ async def test_a_reader_whose_partitions_are_full_for_longer_than_it_may_be_sile
     for _ in range(60):
         assert await stream.read("readers", 10, full=range(4)) == Taken([])
     assert (await stream.read("readers", 10)).chunks
+
+
+async def test_marks_that_take_longer_to_come_than_a_read_lasts_are_waited_for(
+    settings: StreamSettings, log: Log
+) -> None:
+    stream = await log.topic("events")
+    assert isinstance(stream, KafkaStream)
+    ask = stream._observer.marks
+
+    async def late(group: str, partitions: Iterable[int]) -> dict[int, tuple[int, Ranges]]:
+        await asyncio.sleep(2.5)
+        return await ask(group, partitions)
+
+    stream._observer.marks = late  # type: ignore[method-assign] # Kafka itself cannot be made slow
+    posted = await post(stream, 0, 40)
+    worker = Worker(stream, {})
+    await until(lambda: len(worker.seen) == len(posted), worker)
+    assert sorted(worker.seen) == sorted(posted)
+    await worker.stop()

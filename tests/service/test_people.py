@@ -47,6 +47,7 @@ ROUTES = [
     ("GET", "/v1/people"),
     ("POST", "/v1/people/merge"),
     ("POST", "/v1/people/unmerge"),
+    ("POST", "/v1/people/lift"),
     ("POST", "/v1/people/forget"),
 ]
 
@@ -124,6 +125,9 @@ async def test_a_question_that_cannot_be_answered_names_the_field_and_the_rule(s
         ("merge", {"reason": "olena@shop.example"}, "/reason: may not hold an email or a phone"),
         ("unmerge", {"reason": "call +38 050 123 45 67"}, "/reason: may not hold an email or a phone"),
         ("unmerge", {"who": ""}, "/who: String should have at least 1 character"),
+        ("lift", {"customer": "A"}, "Extra inputs are not permitted"),
+        ("lift", {}, "exactly one of email, phone must be given"),
+        ("lift", {"phone": "12"}, "phone: this is a value that identifies nobody"),
         ("forget", {}, "exactly one of cookie, customer, email, phone must be given"),
         ("forget", {"olena@shop.example": 1}, "Extra inputs are not permitted"),
     ],
@@ -133,7 +137,9 @@ async def test_an_order_that_cannot_be_followed_names_the_field_and_the_rule(
 ):
     whole = {"site": "shop", "who": "ann"}
     if path != "forget":
-        whole |= {"customer": "A", "reason": "one person"}
+        whole["reason"] = "one person"
+    if path in ("merge", "unmerge"):
+        whole["customer"] = "A"
     if path == "merge":
         whole["into"] = "B"
     if detail.startswith("/site"):
@@ -155,6 +161,24 @@ async def test_a_merge_is_undone(shop: Operated):
     assert (await shop.ask("POST", "/v1/people/unmerge", order))[0] == 200
     _, answer = await shop.ask("GET", "/v1/people?site=shop&cookie=c-1")
     assert [link["customer"] for link in answer["links"]] == ["A", "B"]
+
+
+async def test_a_placeholder_is_shown_and_lifted(tmp_path: Path, sandbox: Sandbox):
+    config = settings(tmp_path, sandbox, operator={"keys": [OPERATOR]})
+    sites = [config.sites[0].model_copy(update={"customers_per_contact": 2})]
+    config = config.model_copy(update={"sites": sites})
+    async with running_shop(config, sandbox) as plain:
+        shop = Operated(plain.gateway, sandbox, plain.http)
+        order = {"site": "shop", "email": "no@shop.example", "who": "ann", "reason": "it is a person's"}
+        status, refused = await shop.ask("POST", "/v1/people/lift", order)
+        assert (status, refused["code"]) == (409, "change_refused")
+        for customer in "AB":
+            await shop.post(event("CustomerData", externalCustomerId=customer, user_email="no@shop.example"))
+        await until_taken(sandbox.url, 2)
+        asked = "/v1/people?site=shop&email=no@shop.example"
+        assert (await shop.ask("GET", asked))[1]["placeholder_since"].endswith("Z")
+        assert await shop.ask("POST", "/v1/people/lift", order) == (200, {"lifted": "no@shop.example"})
+        assert (await shop.ask("GET", asked))[1]["placeholder_since"] is None
 
 
 async def test_an_erasure_shows_first_and_then_takes_links_and_dead_letters(shop: Operated):
