@@ -164,7 +164,7 @@ class SqliteStream:
         while (patience := deadline - time.monotonic()) > 0 and not self._closed:
             arrival = self._arrival
             if items := await self._next(place, limit):
-                return Taken([Chunk(PARTITION, items)])
+                return Taken([Chunk(PARTITION, items, place.done)])
             if place.next >= self._following:
                 await asyncio.wait((arrival,), timeout=patience)
         return Taken([])
