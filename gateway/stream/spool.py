@@ -14,7 +14,7 @@ import structlog
 
 from gateway import metrics
 from gateway.config import StreamSettings
-from gateway.errors import NotDurable
+from gateway.errors import ConfigError, NotDurable
 from gateway.stream import Chunk, Entry, Mark
 from gateway.stream.gather import DISK_SECONDS
 from gateway.stream.sqlite import SqliteLog, SqliteStream
@@ -48,16 +48,22 @@ class Spool:
     async def open(cls, settings: StreamSettings, topic: str, writes: Sequence[Write]) -> "Spool":
         """Return the spool in front of one write for each partition, draining what an earlier run left.
 
-        Raises ConfigError when the file belongs to another process or a newer version.
+        Raises ConfigError when the file belongs to another process or a newer version, or holds what was
+        spooled for another number of partitions.
         """
         disk = {"path": settings.spool_path, "append_seconds": DISK_SECONDS, "keep_hours": 0}
         log = SqliteLog(settings.model_copy(update=disk))
         spool = cls(log, settings, topic)
-        for number, write in enumerate(writes):
-            stream = await log.topic(f"{topic}.{number}")
-            partition = SpooledPartition(spool, stream, write)
-            spool.partitions.append(partition)
-            await partition.start()
+        names = [f"{topic}.{number}" for number in range(len(writes))]
+        try:
+            await _check_partitions(log, names, settings)
+            for name, write in zip(names, writes, strict=True):
+                partition = SpooledPartition(spool, await log.topic(name), write)
+                spool.partitions.append(partition)
+                await partition.start()
+        except BaseException:
+            await spool.close()
+            raise
         return spool
 
     def take(self, size: int) -> None:
@@ -164,6 +170,20 @@ class SpooledPartition:
             if work is not None:
                 work.cancel()
                 await asyncio.wait((work,))
+
+
+async def _check_partitions(log: SqliteLog, names: list[str], settings: StreamSettings) -> None:
+    """Raise ConfigError for a file with records of other partitions: nobody would drain them, or in order."""
+    known = {str(name) for (name,) in await log.query("SELECT name FROM topics")}
+    stranded = known.difference(names) if known.issuperset(names) else known
+    left = sum([(await (await log.topic(name)).backlog(GROUP)).count for name in sorted(stranded)])
+    if left:
+        raise ConfigError(
+            [
+                f"stream.partitions is {len(names)}, but {settings.spool_path} holds {left} records that "
+                "were spooled with another count; start with that one until they are drained"
+            ]
+        )
 
 
 def _look_at(late: asyncio.Future[None]) -> None:
