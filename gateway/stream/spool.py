@@ -157,12 +157,16 @@ class SpooledPartition:
 
     async def _move(self, chunk: Chunk) -> None:
         entries = [_unpacked(item.value) for item in chunk.items]
-        await _patiently(lambda: self._write(entries))
+        await _patiently(lambda: self._write(entries), self._tell_why)
         mark = Mark(chunk.partition, chunk.items[-1].offset + 1)
         await _patiently(lambda: self._disk.commit(GROUP, [mark]))
         self._spool.give_back(sum(len(item.value) for item in chunk.items))
         self._drained = mark.low
         self._spool.tell()
+
+    def _tell_why(self, problem: Exception) -> None:
+        """Log what keeps Kafka from taking them: it may be one that waits for an operator."""
+        _log.warning("spool_waits", partition=self._disk.name, reason=f"{type(problem).__name__}: {problem}")
 
     async def stop(self) -> None:
         """Stop draining."""
@@ -192,13 +196,22 @@ def _look_at(late: asyncio.Future[None]) -> None:
         late.exception()
 
 
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Return what the attempt does in the end, however often Kafka or the disk is away."""
+async def _patiently(
+    attempt: Callable[[], Awaitable[T]], tell: Callable[[Exception], None] = lambda _: None
+) -> T:
+    """Return what the attempt does in the end, however often Kafka or the disk is away.
+
+    What fails in the same way again is told once.
+    """
     failures = 0
+    told: set[type[Exception]] = set()
     while True:
         try:
             return await attempt()
-        except Exception:  # any, for aiokafka asserts, too: without a drainer it all would stay on disk
+        except Exception as problem:  # any, for aiokafka asserts: without a drainer it all would stay on disk
+            if type(problem) not in told:
+                told.add(type(problem))
+                tell(problem)
             await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 

@@ -116,6 +116,7 @@ class SqliteStream:
 
     def __init__(self, log: SqliteLog, name: str, number: int, following: int) -> None:
         self._log = log
+        self.name = name
         self._number = number
         self._following = following
         self._gatherer = Gatherer(self._write, log.seconds, name)

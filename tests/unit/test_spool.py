@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.config import StreamSettings
 from gateway.errors import ConfigError, NotDurable
@@ -71,13 +72,18 @@ async def test_what_the_disk_took_too_late_for_its_caller_confuses_nothing_behin
     await until_taken(kafka, b"2")
 
 
-async def test_a_mistake_in_the_client_of_kafka_does_not_end_the_draining(spool: Spool, kafka: Away) -> None:
+async def test_a_mistake_in_the_client_of_kafka_does_not_end_the_draining_and_is_told_once(
+    spool: Spool, kafka: Away
+) -> None:
     (partition,) = spool.partitions
     kafka.problem = AssertionError("the cluster is not as it thinks")
-    await partition.take([Entry("lane", b"1")], None)
-    async with asyncio.timeout(5):
-        while kafka.asked < 2:
-            await asyncio.sleep(0.01)
+    with capture_logs() as logs:
+        await partition.take([Entry("lane", b"1")], None)
+        async with asyncio.timeout(5):
+            while kafka.asked < 3:
+                await asyncio.sleep(0.01)
+    (told,) = [line for line in logs if line["event"] == "spool_waits"]
+    assert told["reason"] == "AssertionError: the cluster is not as it thinks"
     kafka.problem = None
     await until_taken(kafka, b"1")
 
