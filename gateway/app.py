@@ -23,7 +23,7 @@ from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.deliverer import GROUP as DELIVER_GROUP
 from gateway.delivery.deliverer import Deliverer
 from gateway.erasure import Erasure
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unreachable
 from gateway.esputnik.client import EsputnikClient
 from gateway.feed.kept import KeptRoutes
 from gateway.feed.watching import Watch
@@ -47,6 +47,7 @@ from gateway.parts import EVENTS_TOPIC, Part, refuse_what_cannot_keep_its_promis
 from gateway.product_keys.watching import KeyWatch
 from gateway.refused.mask import known_to
 from gateway.refused.sample import RefusedSample
+from gateway.refused.sweeping import sweep
 from gateway.relay.links import Links
 from gateway.relay.openapi import relay_paths
 from gateway.relay.recommendations import Recommendations
@@ -57,7 +58,7 @@ from gateway.setup.openapi import setup_operator_paths, setup_paths
 from gateway.setup.routes import Setup
 from gateway.stitching import GROUP as STITCH_GROUP
 from gateway.stitching import Stitching
-from gateway.store import Store, open_store
+from gateway.store.lazy import LazyStore
 from gateway.stream import Stream
 from gateway.stream.opening import open_log
 from gateway.validation import Catalogue
@@ -92,9 +93,9 @@ class Gateway:
         self._metrics_server: HttpServer | None = None
         self._readiness: Readiness | None = None
         self._waiting = WaitingRoom()
-        self._store: Store | None = None
-        self._opening = asyncio.Lock()
-        self._erasure = Erasure(config, self._shared_store)
+        self._store = LazyStore(config.links.url.get_secret_value(), config.links.ca_file)
+        self._closing.push_async_callback(self._store.close)
+        self._erasure = Erasure(config, self._store)
         self._stitching: Stitching | None = None
         self._stitcher: Stitcher | None = None
         self._stitch_settings: dict[str, StitchSettings] = {}
@@ -134,34 +135,35 @@ class Gateway:
         log = await self._closing.enter_async_context(open_log(config.stream, spooled))
         others = KeptRoutes(config).routes()
         if uses_store(config, self._parts):
-            store = await self._shared_store()
+            await self._open_store()
+            self._watch(sweep(self._store, self._clock))
             sites = {site.id: await log.topic(stitched_topic(site.id)) for site in config.sites}
             if config.operator.keys:
-                self._console = Console(config, store, sites, self._clock)
+                self._console = Console(config, self._store, sites, self._clock)
                 others += self._console.routes()
             if Part.STITCH in self._parts:
-                self._start_stitching(await log.topic(EVENTS_TOPIC), sites, store)
+                self._start_stitching(await log.topic(EVENTS_TOPIC), sites)
             if Part.DELIVER in self._parts:
-                await self._start_delivery(sites, store)
+                await self._start_delivery(sites)
         if Part.INGEST in self._parts:
             await self._start_ingest(await log.topic(EVENTS_TOPIC), others)
             if Part.DELIVER not in self._parts:
-                self._watch(bring(self._waiting, self._shared_store, self._clock))
+                self._watch(bring(self._waiting, self._store, self._clock))
 
-    async def _shared_store(self) -> Store:
-        """Return the database, opened when it is first asked for; ingest may never need it."""
-        async with self._opening:
-            if self._store is None:
-                links = self._config.links
-                self._store = await open_store(links.url.get_secret_value(), links.ca_file)
-                self._closing.push_async_callback(self._store.close)
-            return self._store
+    async def _open_store(self) -> None:
+        """Tell a mistake in the configuration at once; ingest goes on without a database that is away."""
+        try:
+            await self._store.open()
+        except Unreachable as problem:
+            if self._parts & {Part.STITCH, Part.DELIVER}:
+                raise
+            _log.warning("database_is_away_at_start", reason=str(problem))
 
-    def _start_stitching(self, events: Stream, sites: Mapping[str, Stream], store: Store) -> None:
+    def _start_stitching(self, events: Stream, sites: Mapping[str, Stream]) -> None:
         self._stitch_settings = {site.id: settings_of(site) for site in self._config.sites}
         links = self._config.links
         self._stitcher = Stitcher(
-            store,
+            self._store,
             self._stitch_settings,
             STAYING,
             DELETIONS,
@@ -172,9 +174,10 @@ class Gateway:
         self._stitching = Stitching(events, self._stitcher, sites, self._clock)
         self._stages.append(asyncio.create_task(self._stitching.run()))
         self._watch(self._watch_backlog(events, STITCH_GROUP, "stitch", "all"))
-        self._watch(Thinning(store, self._stitch_settings, self._clock).run())
+        self._watch(Thinning(self._store, self._stitch_settings, self._clock).run())
 
-    async def _start_delivery(self, sites: Mapping[str, Stream], store: Store) -> None:
+    async def _start_delivery(self, sites: Mapping[str, Stream]) -> None:
+        store = self._store
         dead_letters = DeadLetters(store, self._clock)
         here = Part.INGEST in self._parts
         callers: Callers = self._waiting if here else DistantCallers(store, self._clock)
@@ -230,8 +233,8 @@ class Gateway:
         clients = await self._open_clients()
         self._relay = Relay(config, self._ways_to_esputnik(clients), room)
         self._recommendations = await self._open_recommendations()
-        self._jobs = Jobs(config, self._shared_store)
-        self._setup = Setup(config, self._shared_store, clients, self._clock)
+        self._jobs = Jobs(config, self._store)
+        self._setup = Setup(config, self._store, clients, self._clock)
         self._watch(self._setup.pages.refresh())
         for part in (self._api, self._jobs, self._relay, self._recommendations, self._setup.pages):
             others = [*others, *part.routes()]
@@ -254,14 +257,14 @@ class Gateway:
         """Return what is told of refused events; without an operator's key nobody could read a sample."""
         if not self._config.operator.keys:
             return nobody_asks
-        sample = RefusedSample(known_to(every_schema()), self._shared_store, self._clock)
+        sample = RefusedSample(known_to(every_schema()), self._store, self._clock)
         self._write_notes(sample)
         return sample.look
 
     async def _open_recommendations(self) -> Recommendations:
         """Return them with connections of their own: a page's traffic holds up nothing else."""
         seconds = self._config.relay.recommendations_seconds * _PART_FOR_LINKS
-        links = Links(self._shared_store, seconds, self._clock)
+        links = Links(self._store, seconds, self._clock)
         ways = self._ways_to_esputnik(await self._open_clients())
         return Recommendations(self._config, ways, links, self._clock)
 

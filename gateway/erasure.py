@@ -1,6 +1,5 @@
 """Erasure that a store asks for: the customer leaves eSputnik, then all that is kept of him here."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -29,10 +28,9 @@ def is_erasure(record: Record) -> bool:
 class Erasure:
     """Erases customers of some sites, or shows what would go."""
 
-    def __init__(self, config: Config, store: Callable[[], Awaitable[Store]]) -> None:
-        """`store` returns the database, which may be opened only then: few processes erase anybody."""
+    def __init__(self, config: Config, store: Store) -> None:
         self.change(config)
-        self._open = store
+        self._store = store
 
     def change(self, config: Config) -> None:
         """Take over what is said of sites."""
@@ -57,7 +55,7 @@ class Erasure:
 
     async def _forget(self, site: str, customer: str, at: int, dry_run: bool) -> tuple[Forgotten, int]:
         settings = settings_of(self._sites[site])
-        return await erase(await self._open(), site, CUSTOMER + customer, settings, _WHO, at, dry_run)
+        return await erase(self._store, site, CUSTOMER + customer, settings, _WHO, at, dry_run)
 
 
 async def erase(

@@ -6,7 +6,7 @@ either the caller's or a dead letter, never both and never neither.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -125,16 +125,16 @@ class DistantCallers:
             return not await transaction.fetch(_TAKE, bulk([(event_id,)]))
 
 
-async def bring(room: WaitingRoom, store: Callable[[], Awaitable[Store]], clock: Clock) -> None:
+async def bring(room: WaitingRoom, store: Store, clock: Clock) -> None:
     """Bring outcomes from the shared database to the callers of this process, until cancelled.
 
-    The database is asked for when the first caller waits; while it is away callers are answered without it.
+    The database is not asked before the first caller waits; while it is away callers are answered without it.
     """
     away = False
     while True:
         await room.occupied.wait()
         try:
-            await _bring(room, await store())
+            await _bring(room, store)
             away = False
         except GatewayError as problem:
             if not away:

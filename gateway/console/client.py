@@ -9,6 +9,9 @@ import orjson
 from gateway.errors import GatewayError
 from gateway.ingest.problem import NO_ROUTE
 
+KEY_VARIABLE = "GATEWAY_OPERATOR_KEY"
+"""Holds the key to present, before those of the configuration."""
+
 
 class Refusal(GatewayError):
     """The gateway's no."""
@@ -69,6 +72,11 @@ class ConsoleClient:
             raise GatewayError(
                 f"the gateway at {self._url} has no operator routes: it was started without operator.keys"
             )
+        if status == 401:
+            raise GatewayError(
+                f"the gateway at {self._url} does not know this operator's key: let {KEY_VARIABLE} or the "
+                "first of operator.keys be one of those that it was started with"
+            )
         try:
             content = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -82,4 +90,7 @@ class ConsoleClient:
             async with self._session.request(method, self._url + path, **arguments) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise GatewayError(f"no gateway answers at {self._url}: {type(problem).__name__}") from None
+            raise GatewayError(
+                f"no gateway answers at {self._url} ({type(problem).__name__}): start it with `gateway run`, "
+                "or name where it listens by --url"
+            ) from None

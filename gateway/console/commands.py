@@ -12,12 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.config import Config, load
-from gateway.console.client import ConsoleClient
+from gateway.console.client import KEY_VARIABLE, ConsoleClient
 from gateway.console.patch import JSON_PATCH, MERGE_PATCH
 from gateway.errors import ConfigError, GatewayError
 from gateway.keys import is_hashed
-
-KEY_VARIABLE = "GATEWAY_OPERATOR_KEY"
 
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: what eSputnik refused for good.")
 

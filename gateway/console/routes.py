@@ -182,7 +182,11 @@ class Console:
         """
         site = request.query.get("site", "")
         if site not in self._sites:
-            raise Problem(404, "not_found", "site: no such site is configured")
+            raise Problem(
+                404,
+                "not_found",
+                "site: no such site is configured: name one by the id that the configuration gives it",
+            )
         rows = await table.read(self._store, site, self._clock.now_ms() // DAY_MS)
         return json_of(told(site, rows, request.query.get("keys") == "true"))
 

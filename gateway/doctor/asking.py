@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from gateway.config import Config, Site
 from gateway.console.client import ConsoleClient, Refusal
-from gateway.console.commands import KEY_VARIABLE, gateway_of
+from gateway.console.commands import gateway_of
 from gateway.doctor.finding import Finding, broken, ok, warning
 from gateway.errors import ConfigError, GatewayError
 from gateway.setup.commands import path_of
@@ -45,9 +45,8 @@ async def ask(config: Config, site: Site, url: str) -> tuple[list[Finding], Told
         reason = problem.problem.get("reason", str(problem))
         return [broken("gateway", f"{url} is not ready: {reason}", "see the gateway's log")], Told()
     except (GatewayError, TimeoutError) as problem:
-        said = str(problem) or f"{url} does not answer in time"
-        do = "start it with `gateway run`, or name where it listens by --url"
-        return [broken("gateway", said, do)], Told()
+        said, _, do = (str(problem) or f"{url} does not answer in time").partition(": ")
+        return [broken("gateway", said, do or "see the gateway's log")], Told()
     return [ok("gateway", f"{url} answers and is ready"), finding], told
 
 
@@ -61,8 +60,8 @@ async def _operated(config: Config, site: Site, url: str, told: Told) -> tuple[F
         makes = "" if config.operator.keys else "`gateway key new` makes one for [operator] keys; "
         return warning("operator key", str(problem), f"{makes}with it, more of the shop is told"), told
     except GatewayError as problem:
-        do = f"start the gateway with this configuration; {KEY_VARIABLE}, if set, must be one of its keys"
-        return warning("operator key", str(problem), do), told
+        said, _, do = str(problem).partition(": ")
+        return warning("operator key", said, do or "start the gateway with this configuration"), told
     return ok("operator key", "opens the operator's routes"), told._replace(setup=setup, keys=keys, dead=dead)
 
 

@@ -14,7 +14,7 @@ from gateway.doctor.finding import Finding, unknown, warning
 from gateway.esputnik.errors import EsputnikError
 from gateway.feed.checking import check
 from gateway.feed.ids import FeedIds, seen_of
-from gateway.feed.source import opened
+from gateway.feed.source import of_market, opened
 from gateway.setup.domain import domain_of
 from gateway.setup.shop import NotSeen, visit
 from gateway.setup.worker import imported
@@ -63,19 +63,22 @@ async def _shop(site: Site, told: Told) -> list[Finding]:
     if not tracking:
         return [unknown("page", "no domain is known whose page could be looked at")]
     domain, origin = tracking["domain"], domain_of(tracking["domain"]).origin
-    path = urlsplit(push["worker"]).path if push and push["domain"] == domain else None
+    here = push if push and push["domain"] == domain else None
+    path = urlsplit(here["worker"]).path if here else None
     unseen = unknown("worker", f"cannot be looked at, for {domain} cannot")
-    if path is None:
+    if here is None:
         unseen = judging_shop.no_worker(site.id, domain, push["domain"] if push else None)
+    elif other := here.get("registered_instead"):
+        path, unseen = None, judging_shop.unregistered_worker(site.id, domain, path, other)
     try:
         page, seen = await visit(origin, path)
     except NotSeen as problem:
         return [warning("page", str(problem), f"open {origin}/ from the host where this runs"), unseen]
     found = [judging_shop.page(site.id, domain, page, told.script)]
-    if seen is None:
+    if here is None or seen is None:
         return [*found, unseen]
     ours = [*imported(told.worker or ""), site.push_worker_url]
-    return [*found, judging_shop.worker(site.id, domain, seen, ours)]
+    return [*found, judging_shop.worker(site.id, domain, seen, here["scope"], told.worker, ours)]
 
 
 async def _feed(config: Config, site: Site, told: Told) -> list[Finding]:
@@ -87,6 +90,8 @@ async def _feed(config: Config, site: Site, told: Told) -> list[Finding]:
     async with AsyncExitStack() as stack:
         limit = config.feeds.max_bytes
         sources = [await stack.enter_async_context(opened(link, limit)) for link in links]
+        for market, link in site.feed.markets.items():
+            sources.append(of_market(market, await stack.enter_async_context(opened(link, limit))))
         report = await asyncio.to_thread(check, sources, look=ids.look)
     whole = FeedIds() if report.feeds[0].unreadable else ids
     return [*judging_shop.feed(report.json(), config.feeds, site.id), _ids(whole, told)]

@@ -100,7 +100,13 @@ def events(setup: Mapping[str, Any] | None, site: Site) -> Finding:
         return warning("events", said, "see that the shop still posts to the gateway")
     last = ", ".join(f"{kind} {ago(age)} ago" for kind, age in ages.items() if kind in _WANTED)
     never = f"; not yet: {post}" if post else ""
-    return ok("events", f"{last or 'some were delivered'}{never}{_automatic(ages, site)}")
+    return ok("events", f"{last or 'some were delivered'}{never}{_carts(ages)}{_automatic(ages, site)}")
+
+
+def _carts(ages: Mapping[str, int]) -> str:
+    if "StatusCart" not in ages:
+        return ""
+    return "; eSputnik shows no cart recommendation blocks on the site for a StatusCart that a backend sends"
 
 
 def _automatic(ages: Mapping[str, int], site: Site) -> str:

@@ -10,7 +10,7 @@ from gateway.feed.watching import is_good
 from gateway.product_keys.comparing import Standing
 from gateway.setup.pages import TRACKING_PATH
 from gateway.setup.status import command
-from gateway.setup.worker import Seen, worker_in
+from gateway.setup.worker import Seen, is_as_given, worker_in
 
 _LOADED = re.compile(r"https?://[^\s\"'<>]+/([^\s\"'<>/?]+)\.js\b")
 _INIT = re.compile(r"\beS\s*\(\s*['\"]init['\"]")
@@ -36,8 +36,13 @@ def page(site: str, domain: str, text: str, script: str | None) -> Finding:
     return broken("page", f"{domain} has no tracking script", do)
 
 
-def worker(site: str, domain: str, seen: Seen, ours: Collection[str]) -> Finding:
-    """Judge what stands where the web push worker should; `ours` are addresses of eSputnik's worker."""
+def worker(
+    site: str, domain: str, seen: Seen, scope: str, given: str | None, ours: Collection[str]
+) -> Finding:
+    """Judge what stands where the web push worker should, for the pages of the `scope`.
+
+    `given` is the worker as eSputnik gave it, if that is known, `ours` are addresses of eSputnik's worker.
+    """
     place = f"{domain}{seen.path}"
     do = f"let it answer with the worker, as `gateway setup webpush --site {site} --domain {domain}` says"
     if seen.status != 200:
@@ -48,7 +53,21 @@ def worker(site: str, domain: str, seen: Seen, ours: Collection[str]) -> Finding
         return broken("worker", said, do)
     if not found.takes_ours:
         return broken("worker", f"{place} does not import eSputnik's worker: {found.provider}", do)
-    return ok("worker", f"{place} imports eSputnik's")
+    if not scope.startswith(seen.widest_scope):
+        return _narrow_worker(place, seen, scope)
+    if given is not None and not is_as_given(found, given, ours):
+        return warning("worker", f"{place} is a worker of eSputnik's, but not the one that it gave", do)
+    return ok("worker", f"{place} imports eSputnik's, for the scope {scope}")
+
+
+def _narrow_worker(place: str, seen: Seen, scope: str) -> Finding:
+    """Judge a worker that browsers refuse to register for its scope."""
+    comes = (
+        f"with Service-Worker-Allowed: {seen.allowed}" if seen.allowed else "without Service-Worker-Allowed"
+    )
+    said = f"{place} comes {comes}, so browsers refuse it the scope {scope}"
+    do = f"let the shop's server send Service-Worker-Allowed: {scope} with it, as the gateway does"
+    return broken("worker", said, do)
 
 
 def no_worker(site: str, domain: str, of_push: str | None) -> Finding:
@@ -58,6 +77,13 @@ def no_worker(site: str, domain: str, of_push: str | None) -> Finding:
         return unknown("worker", "web push is not set up through this gateway", do)
     said = f"web push is set up at {of_push}, and tracking at {domain}"
     return warning("worker", said, f"set both up at one of the two; for this one: {do}")
+
+
+def unregistered_worker(site: str, domain: str, path: str | None, other: str) -> Finding:
+    """Judge that the pages' script registers another worker than the one set up at `path`."""
+    again = f"gateway setup webpush --site {site} --domain {domain} --worker-path {other}"
+    do = f"change the worker's path in eSputnik's account, or set it up there: {again}"
+    return broken("worker", f"eSputnik's script for {domain} registers {other}, not {path}", do)
 
 
 def _kind(seen: Seen) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with products together: the same id twice, variants, language versions, ids in tracking.
+"""What is wrong with products together: ids twice, variants, language versions, markets, ids in tracking.
 
 Every product leaves a row in a SQLite file of this check alone, which SQLite itself deletes: exact, with
 lines, in bounded memory whatever the feed's size (700 000 products: 7 us each to keep, 4 s to compare).
@@ -14,6 +14,7 @@ from gateway.feed import money
 from gateway.feed.findings import Finding
 from gateway.feed.item import Item
 from gateway.feed.rules import IN_STOCK
+from gateway.feed.source import Source
 
 _BATCH = 500
 _CACHE_KB = 4_000
@@ -59,6 +60,16 @@ _DIFFERS = """
     ORDER BY b.line
 """
 _ASPECTS = ("item_group_id", "availability", "price", "depth of category", "fields")
+_NOT_IN_MAIN = """
+    SELECT b.id, b.line, (SELECT id FROM items WHERE feed = ?1 AND folded = b.folded LIMIT 1)
+    FROM items b WHERE b.feed = ?2
+    AND NOT EXISTS (SELECT 1 FROM items a WHERE a.feed = ?1 AND a.id = b.id) ORDER BY b.line
+"""
+_PRICES = """
+    SELECT count(*), sum(a.price = b.price), sum(a.currency = b.currency)
+    FROM items b JOIN items a ON a.feed = ?1 AND a.id = b.id WHERE b.feed = ?2
+"""
+_BY_FOLDED = "CREATE INDEX IF NOT EXISTS by_folded ON items (feed, folded)"
 _SEEN = """
     SELECT seen.id, (SELECT id FROM items WHERE feed = ?1 AND folded = seen.folded LIMIT 1),
         EXISTS (SELECT 1 FROM items WHERE feed = ?1 AND parent = seen.id)
@@ -76,10 +87,11 @@ class Found(NamedTuple):
 class Across:
     """Takes the products of one feed after another, then says what is wrong with them together."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """`names` are the feeds', in their order."""
-        self._names = names
-        self._has_languages = len(names) > 1
+    def __init__(self, sources: Sequence[Source]) -> None:
+        """`sources` are the feeds in their order."""
+        self._names = [source.name for source in sources]
+        self._markets = {number for number, source in enumerate(sources) if source.is_market}
+        self._are_compared = len(sources) > 1
         self._db = sqlite3.connect("", isolation_level=None)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KB}"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -98,7 +110,7 @@ class Across:
         """Take a product of that feed."""
         if not item.id:
             return
-        compared = _compared(item) if self._has_languages else _NOT_COMPARED
+        compared = _compared(item) if self._are_compared else _NOT_COMPARED
         self._rows.append((feed, *_row(item), *compared))
         if len(self._rows) >= _BATCH:
             self._write()
@@ -107,13 +119,18 @@ class Across:
         """Yield what is wrong; `whole` are the feeds read to their end, `seen` ids that tracking sent."""
         self._write()
         yield from self._same_ids()
-        yield from self._variants()
+        yield from (found for found in self._variants() if found.feed not in self._markets)
         if len(whole) > 1 or seen:
             self._db.execute("CREATE INDEX by_id ON items (feed, id)")
-        for other in whole[1:]:
-            yield from self._languages(whole[0], other)
-        if whole:
-            yield from self._tracking(whole[0], seen)
+        languages = [feed for feed in whole if feed not in self._markets]
+        if not languages:
+            return
+        main, *others = languages
+        for other in others:
+            yield from self._languages(main, other)
+        for market in sorted(self._markets.intersection(whole)):
+            yield from self._market(main, market)
+        yield from self._tracking(main, seen)
 
     def _write(self) -> None:
         self._db.execute("BEGIN")
@@ -155,6 +172,18 @@ class Across:
             aspects = [name for name, equal in zip(_ASPECTS, same, strict=True) if not equal]
             yield Found(other, Finding("language_differs", line, product, ", ".join(aspects)))
 
+    def _market(self, main: int, market: int) -> Iterator[Found]:
+        self._db.execute(_BY_FOLDED)
+        for product, line, spelled in self._db.execute(_NOT_IN_MAIN, (main, market)):
+            code, detail = ("market_case", f"{spelled} there") if spelled else ("market_unknown", "")
+            yield Found(market, Finding(code, line, product, "id", detail))
+        for product, line in self._db.execute(_LACKS, (main, market)):
+            detail = f"on line {line} of {self._names[main]}"
+            yield Found(market, Finding("market_lacks", 0, product, "id", detail))
+        shared, same_price, same_currency = self._db.execute(_PRICES, (main, market)).fetchone()
+        if shared and shared == same_price and same_currency in (0, shared):
+            yield Found(market, Finding("market_prices" if same_currency else "market_numbers", 0))
+
     def _tracking(self, main: int, seen: Iterable[str]) -> Iterator[Found]:
         rows = ((product, product.casefold()) for product in seen)
         self._db.execute("BEGIN")
@@ -162,7 +191,7 @@ class Across:
         self._db.execute("COMMIT")
         if not self._db.execute("SELECT count(*) FROM seen").fetchone()[0]:
             return
-        self._db.execute("CREATE INDEX by_folded ON items (feed, folded)")
+        self._db.execute(_BY_FOLDED)
         self._db.execute("CREATE INDEX by_parent ON items (feed, parent)")
         for product, spelled, is_parent in self._db.execute(_SEEN, (main,)):
             code = "seen_are_groups" if is_parent else "seen_case" if spelled else "seen_not_in_feed"

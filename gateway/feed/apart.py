@@ -46,12 +46,14 @@ def _written(source: Source) -> dict[str, Any]:
         "path": str(source.path),
         "content_type": source.content_type,
         "problem": [problem.reason, problem.line] if problem else None,
+        "content_encoding": source.content_encoding,
+        "is_market": source.is_market,
     }
 
 
 def _read(written: dict[str, Any]) -> Source:
     problem = FeedUnreadable(*written["problem"]) if written["problem"] else None
-    return Source(written["name"], Path(written["path"]), written["content_type"], problem)
+    return Source(**(written | {"path": Path(written["path"]), "problem": problem}))
 
 
 def main() -> None:

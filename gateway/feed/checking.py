@@ -14,7 +14,7 @@ from gateway.feed.item import Item
 from gateway.feed.mending import Mender
 from gateway.feed.reading import Reader
 from gateway.feed.report import EXAMPLES, Feed, Report
-from gateway.feed.rules import CATEGORIES, IN_STOCK, judge
+from gateway.feed.rules import CATEGORIES, IN_STOCK, judge, judge_in_market
 from gateway.feed.source import XML_TYPES, Source, pieces
 
 _CURRENCIES = 10
@@ -27,14 +27,14 @@ def check(
     examples: int = EXAMPLES,
     look: Callable[[Item], None] | None = None,
 ) -> Report:
-    """Return what is wrong with the feeds, which are language versions of one another, the main one first.
+    """Return what is wrong with the feeds: language versions of one another, the main one first, and markets.
 
     `seen` are product ids that tracking sent; `look` is shown each product of the main feed. A feed that
     cannot be read is told so in the report, and the others are checked all the same.
     """
     report = Report(examples)
     whole = []
-    with Across([source.name for source in sources]) as across:
+    with Across(sources) as across:
         for number, source in enumerate(sources):
             feed = report.feed(source.name)
             _check_frame(source, report)
@@ -64,11 +64,11 @@ def read(source: Source) -> Iterator[Item]:
 
 def _check_frame(source: Source, report: Report) -> None:
     """Look at how the feed is served."""
-    if source.content_type is None:
+    if source.content_type is None or source.problem is not None:
         return
     if source.content_type not in XML_TYPES:
         report.add(source.name, Finding("content_type", 0, detail=source.content_type))
-    if source.name.partition("?")[0].endswith(".gz"):
+    if source.is_packed and not source.content_encoding:
         report.add(source.name, Finding("compressed", 0))
 
 
@@ -82,6 +82,7 @@ def _check_feed(
 ) -> None:
     mended: list[Finding] = []
     reader = Reader()
+    judged = judge_in_market if source.is_market else judge
     currencies = set[str]()
     try:
         for items in _read(source, reader, Mender(mended.append)):
@@ -89,7 +90,7 @@ def _check_feed(
                 report.add(source.name, finding)
             mended.clear()
             for item in items:
-                for finding in judge(item):
+                for finding in judged(item):
                     report.add(source.name, finding)
                 across.add(number, item)
                 if look is not None:

@@ -28,7 +28,7 @@ from gateway.feed.pushed import PRODUCTS, Pushed
 from gateway.feed.repairs import Settings
 from gateway.feed.report import Report
 from gateway.feed.showing import changes, page, pushed, terminal
-from gateway.feed.source import opened
+from gateway.feed.source import of_market, opened
 from gateway.product_keys.reading import Source as Tracked
 
 feed = typer.Typer(no_args_is_help=True, help="A shop's product feed.")
@@ -39,6 +39,10 @@ Places = Annotated[
     typer.Argument(
         metavar="URL-or-FILE…", help="One for each language, the main one first; the site's else."
     ),
+]
+Markets = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ID=URL-or-FILE", help="A market's feed, once for each; the site's else."),
 ]
 Site = Annotated[str, typer.Option(help="Whose feed it is: its links and settings count.")]
 _PUSH_SECONDS = 60
@@ -57,13 +61,14 @@ class Feeds(NamedTuple):
 def check_command(
     places: Places = None,
     site: Site = "",
+    market: Markets = None,
     config: ConfigFile = None,
     seen: Annotated[Path | None, typer.Option(help="Ids that tracking sent, one a line.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a web page there, too.")] = None,
     url: Url = "",
 ) -> None:
-    """Say what is wrong with a feed, in one language or several; nothing is changed.
+    """Say what is wrong with a feed, in one language or several, and with markets'; nothing is changed.
 
     With --site, and a gateway that runs and has an operator's key, the feed's ids are held against those that
     tracking, orders and products calls named.
@@ -75,7 +80,11 @@ def check_command(
         _refuse_no_place("--html", html)
     if seen is not None and (seen.is_dir() or not seen.exists()):
         raise ConfigError([f"--seen: there is no file {seen}"])
-    report = asyncio.run(_check(places or _links(config, site), seen, _asking(config, site, url)))
+    markets = _markets(market)
+    if not places:
+        told = _told(config, site)
+        places, markets = list(told.links.values()), markets or told.markets
+    report = asyncio.run(_check(places, markets, seen, _asking(config, site, url)))
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
     if as_json:
@@ -136,10 +145,7 @@ def push(
         list[str] | None,
         typer.Argument(metavar="LANGUAGE=URL-or-FILE…", help="The main one first; the site's links else."),
     ] = None,
-    market: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID=URL-or-FILE", help="A market's feed, once for each; the site's else."),
-    ] = None,
+    market: Markets = None,
     config: ConfigFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent; send nothing.")] = False,
     remove_many: Annotated[
@@ -153,15 +159,23 @@ def push(
     gc.set_threshold(COLLECT_EVERY)
     settings = load(config)
     told = _site(settings, site).feed
-    markets = {name.lower(): place for name, place in _named(market).items()}
-    feeds = Feeds(_named(places) or told.links, markets or told.markets)
-    if not feeds.links or not all([*feeds.links.values(), *feeds.markets.values()]):
+    feeds = Feeds(_named(places) or told.links, _markets(market) or told.markets)
+    if not feeds.links or not all(feeds.links.values()):
         raise ConfigError(["name feeds as LANGUAGE=URL-or-FILE, or a --site that has feed.links"])
     outcomes = asyncio.run(_push(settings, site, feeds, dry_run, remove_many))
     for name, outcome in outcomes.items():
         for line in pushed(outcome, dry_run, name):
             typer.echo(line)
     raise typer.Exit(0 if all(outcome.is_whole for outcome in outcomes.values()) else 1)
+
+
+def _markets(places: list[str] | None) -> Mapping[str, str]:
+    """Return where each market's feed is; raises ConfigError."""
+    markets = {name.lower(): place for name, place in _named(places).items()}
+    for name, place in markets.items():
+        if not name or not place:
+            raise ConfigError([f"--market {name}: name the market and its feed, as in pl=URL-or-FILE"])
+    return markets
 
 
 def _named(places: list[str] | None) -> dict[str, str]:
@@ -204,12 +218,16 @@ async def _fix(place: str, target: Path, settings: Settings) -> Report:
 Seen = Mapping[str, list[str]]
 
 
-async def _check(places: list[str], file: Path | None, ask: Callable[[], Awaitable[Seen]]) -> Report:
+async def _check(
+    places: list[str], markets: Mapping[str, str], file: Path | None, ask: Callable[[], Awaitable[Seen]]
+) -> Report:
     seen = await ask()
     tracked = chain(_lines(file), seen.get(Tracked.TRACKING, ()))
     ids = FeedIds()
     async with AsyncExitStack() as stack:
         sources = [await stack.enter_async_context(opened(place)) for place in places]
+        for market, place in markets.items():
+            sources.append(of_market(market, await stack.enter_async_context(opened(place))))
         report = check(sources, tracked, look=ids.look if seen else None)
     if seen:
         hold(report, ids, seen)
@@ -238,12 +256,13 @@ def _asking(config: Path | None, site: str, url: str) -> Callable[[], Awaitable[
     return ask
 
 
-def _links(config: Path | None, site: str) -> list[str]:
-    links = list(_site(load(config), site).feed.links.values()) if site else []
-    if not links:
+def _told(config: Path | None, site: str) -> SiteFeed:
+    """Return where the site's feeds are; raises ConfigError where it has none."""
+    told = _site(load(config), site).feed if site else SiteFeed()
+    if not told.links:
         whose = f"site {site} has no feed.links" if site else "nothing is given to check"
         raise ConfigError([f"{whose}: name a file or a web address, or a --site that has feed.links"])
-    return links
+    return told
 
 
 def _site(config: Config, site: str) -> SiteSettings:

@@ -54,7 +54,9 @@ RULES = {
         _E, "holds no <item>", "put every product into an <item> of its own inside <channel>"
     ),
     "content_type": Rule(_E, "is not served as XML", "send Content-Type: application/xml"),
-    "compressed": Rule(_W, "is a .gz file", "serve it plain, or with Content-Encoding: gzip"),
+    "compressed": Rule(
+        _E, "is a gzip file, and eSputnik loads XML only", "serve it plain, or with Content-Encoding: gzip"
+    ),
     "namespace": Rule(
         _E, "another address than Google's stands for g:", 'write xmlns:g="http://base.google.com/ns/1.0"'
     ),
@@ -114,6 +116,26 @@ RULES = {
     ),
     "language_differs": Rule(
         _W, "tells something else than another language", "let languages differ in words only"
+    ),
+    # markets
+    "market_unknown": Rule(
+        _E, "is not in the main feed", "put it into the main feed, too: a market changes what is there"
+    ),
+    "market_case": Rule(
+        _E, "is written in another case than in the main feed", "write ids the same everywhere"
+    ),
+    "market_lacks": Rule(
+        _N, "is in the main feed and not in the market's", "leave it so if the market does not sell it"
+    ),
+    "market_prices": Rule(
+        _N,
+        "every price is the main feed's",
+        "see that this address answers with the market's own, if it has others",
+    ),
+    "market_numbers": Rule(
+        _W,
+        "every price is the main feed's number in another currency",
+        "convert prices, or mend the currency",
     ),
     # tracking
     "seen_not_in_feed": Rule(_W, "was seen in tracking and is not in the feed", "put it into the feed"),

@@ -30,6 +30,8 @@ MANY = frozenset(
 """Fields that may stand more than once."""
 _GOOGLES = frozenset([*REQUIRED, *CATEGORIES, "sale_price", "item_group_id", "gtin", "mpn", "condition"])
 LINKS = ("link", "image_link", "additional_image_link", "mobile_link")
+_IN_MARKET = frozenset(["id", "price", "sale_price", "availability", "link"])
+"""Fields of which a market's feed is read."""
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&(?:[A-Za-z]{2,8}|#\d{1,5});")
 _SOUND_URL = re.compile(
     r"https?://([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d{1,5})?(?:[/?#][^\s<>\"{}|\\^`]*)?"
@@ -69,6 +71,16 @@ def judge(item: Item) -> list[Finding]:
     if item.more:
         found += _repeats(item)
     return found
+
+
+def judge_in_market(item: Item) -> list[Finding]:
+    """Return what is wrong with the product in what a market tells of it; it may leave its address out."""
+    return [
+        finding
+        for finding in judge(item)
+        if finding.field in _IN_MARKET
+        and not (finding.field == "link" and finding.code in ("missing", "empty"))
+    ]
 
 
 def _lack(item: Item, name: str) -> Finding:

@@ -50,8 +50,8 @@ def terminal(report: Report) -> Iterator[str]:
         severity = group.rule.severity
         head = typer.style(f"{severity.name:<10}{group.count:>8}  ", fg=_COLORS[severity], bold=True)
         yield f"{head}{group.says} → {group.rule.do}"
-        for example in group.examples[:_SHOWN]:
-            yield f"{'':20}{_example(example, many)}"
+        for example in filter(None, (_example(one, many) for one in group.examples[:_SHOWN])):
+            yield f"{'':20}{example}"
     for source, standing in report.ids.items():
         if standing.compared:
             known = standing.compared - len(standing.unknown)

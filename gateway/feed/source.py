@@ -8,10 +8,19 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TooManyRedirects
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    InvalidURL,
+    ServerDisconnectedError,
+    TooManyRedirects,
+)
 
 from gateway.errors import FeedUnreadable
 
@@ -58,12 +67,21 @@ class Source:
     """What it was served as, where it came from the web."""
     problem: FeedUnreadable | None = None
     """Why there is nothing on the disk."""
+    content_encoding: str = ""
+    """How it was packed for its way alone."""
+    is_market: bool = False
+    """Whether it tells a market's prices, stock and addresses of the main feed's products, and no more."""
 
     @property
     def is_packed(self) -> bool:
         """Whether it is a gzip file."""
         with self.path.open("rb") as file:
             return file.read(2) == _GZIP
+
+
+def of_market(market: str, source: Source) -> Source:
+    """Return the source as the feed of a market, after which a report calls it."""
+    return replace(source, name=f"market {market}", is_market=True)
 
 
 def pieces(path: Path, limit: int = FEED_BYTES) -> Iterator[bytes]:
@@ -92,7 +110,9 @@ def _unpacked(path: Path) -> Iterator[bytes]:
             raw = iter(lambda: file.read(PIECE), b"")
             yield from _gunzip(raw) if packed else raw
     except OSError as problem:
-        raise FeedUnreadable(f"cannot be opened: {problem.strerror}") from None
+        raise FeedUnreadable(
+            f"cannot be opened ({problem.strerror}): name a file that is there, or a web address"
+        ) from None
 
 
 def _gunzip(raw: Iterator[bytes]) -> Iterator[bytes]:
@@ -141,13 +161,14 @@ async def loaded(url: str, path: Path, limit: int = FEED_BYTES, name: str = "") 
     """Load the feed at `url` into the file; where that fails, the source has the problem."""
     name = name or re.sub("//[^/@]*@", "//", url)  # a password in it is nothing for a report
     try:
-        return Source(name, path, await download(url, path, limit))
+        content_type, encoding = await download(url, path, limit)
+        return Source(name, path, content_type, content_encoding=encoding)
     except FeedUnreadable as problem:
         return Source(name, path, problem=problem)
 
 
-async def download(url: str, path: Path, limit: int = FEED_BYTES) -> str:
-    """Load the feed at `url` into the file, packed as it came, and return its content type.
+async def download(url: str, path: Path, limit: int = FEED_BYTES) -> tuple[str, str]:
+    """Load the feed at `url` into the file, packed as it came; return its content type and encoding.
 
     Raises FeedUnreadable with what to do; the file may then hold a part of it.
     """
@@ -178,12 +199,21 @@ async def download(url: str, path: Path, limit: int = FEED_BYTES) -> str:
                             f"is larger than {limit >> 20} MB: split it, or leave out what is old"
                         )
                     file.write(piece)
-            return answer.content_type
+            return answer.content_type, answer.headers.get("Content-Encoding", "")
     except TooManyRedirects:
         raise FeedUnreadable("is redirected again and again: give the address that it ends at") from None
     except TimeoutError:
         raise FeedUnreadable(
             "does not come: the shop's server does not answer in time; try again later"
+        ) from None
+    except InvalidURL:
+        raise FeedUnreadable(
+            "has an address that is none: write it whole, as in https://shop.example/feed.xml"
+        ) from None
+    except (ClientPayloadError, ServerDisconnectedError, ConnectionError):
+        raise FeedUnreadable(
+            "breaks off on its way: the shop's server ended it too early; load it again, and where that goes "
+            "on, let the server be mended"
         ) from None
     except (ClientError, OSError) as problem:
         # Its name alone: the text may hold an address with a password in it.

@@ -9,11 +9,11 @@ import structlog
 
 from gateway import metrics
 from gateway.clock import Clock
-from gateway.config import Config, Feeds, Site
+from gateway.config import Config, Feeds, Site, SiteFeed
 from gateway.errors import FeedUnreadable, GatewayError
 from gateway.feed.apart import check_apart
 from gateway.feed.kept import Kept
-from gateway.feed.source import Source, loaded
+from gateway.feed.source import Source, loaded, of_market
 
 _FRAME = frozenset(["unreadable", "no_products", "namespace", "undeclared"])
 """Findings that make a whole feed useless."""
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 
 class Watch:
-    """Watches the feeds of all sites that have links."""
+    """Watches the feeds of all sites that have links, in all languages and for all markets."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._feeds = config.feeds
@@ -43,23 +43,34 @@ class Watch:
     async def look(self, site: Site) -> Any:
         """Load and check a site's feeds, keep the good ones, and return the report.
 
-        A bad version of one language does not touch the others. Raises GatewayError or OSError where they
-        could not be checked.
+        A bad version of one language does not touch the others. A market's feed is not kept: nobody loads it
+        from here. Raises GatewayError or OSError where they could not be checked.
         """
         folder = self._feeds.path / site.id
         folder.mkdir(parents=True, exist_ok=True)
         kept = Kept(folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
-            sources = [
-                await loaded(url, Path(new) / f"{language}.xml", self._feeds.max_bytes, language)
-                for language, url in site.feed.links.items()
-            ]
+            sources = await self._loaded(site.feed, Path(new))
             report = await check_apart(sources)
             for source, feed in zip(sources, report["feeds"], strict=True):
-                good = is_good(feed, report, self._feeds) and await self._keep(kept, source)
+                good = is_good(feed, report, self._feeds)
+                if good and not source.is_market:
+                    good = await self._keep(kept, source)
                 self._tell(site.id, feed, good)
         kept.tell(report)
         return report
+
+    async def _loaded(self, feed: SiteFeed, folder: Path) -> list[Source]:
+        most = self._feeds.max_bytes
+        languages = [
+            await loaded(url, folder / f"{language}.xml", most, language)
+            for language, url in feed.links.items()
+        ]
+        markets = [
+            of_market(market, await loaded(url, folder / f"market-{market}.xml", most))
+            for market, url in feed.markets.items()
+        ]
+        return languages + markets
 
     async def _keep(self, kept: Kept, source: Source) -> bool:
         try:

@@ -78,8 +78,7 @@ class Desk:
             self._catalogue, site.names, site.country, site.strict, site.blocked_ids, ahead_ms
         )
         self._of_the_browser = {type_ for type_, side in site.sources.items() if side == "browser"}
-        is_known = self._has_told_of_carts or site.sources.get(_CART) == "backend"
-        self._untold = set() if is_known else {_CART}
+        self._untold = set() if self._has_told_of_carts else {_CART}
         """Types of which something is still to be said to whoever sends them."""
 
     def judge(self, events: Sequence[Any], now_ms: int) -> Judged:
@@ -162,7 +161,9 @@ class Desk:
     def _tell_of_carts(self, verdict: Accepted) -> list[Finding]:
         self._has_told_of_carts = True
         self._untold.clear()
-        _log.warning("cart_from_backend", site=self.site.id, reason=_CART_OF_A_BACKEND.message)
+        # Where the operator wrote that carts are the backend's, the log need not call him.
+        tell = _log.info if self.site.sources.get(_CART) == "backend" else _log.warning
+        tell("cart_from_backend", site=self.site.id, reason=_CART_OF_A_BACKEND.message)
         return [*verdict.warnings, _CART_OF_A_BACKEND]
 
     def _count_warnings(self, type_: str, warnings: Sequence[Finding]) -> None:

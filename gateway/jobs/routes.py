@@ -24,10 +24,9 @@ MOST_ROWS = 3000
 class Jobs:
     """The handlers, with the parts they need."""
 
-    def __init__(self, config: Config, open_store: Callable[[], Awaitable[Store]]) -> None:
-        """The database is asked for by the first request: ingest may never need it."""
+    def __init__(self, config: Config, store: Store) -> None:
         self.change(config)
-        self._open = open_store
+        self._store = store
 
     def change(self, config: Config) -> None:
         """Take over the sites' keys."""
@@ -45,7 +44,7 @@ class Jobs:
         async def answer(request: web.Request) -> web.Response:
             site = self._keys.holder(request.headers)
             try:
-                return await handler(request, site, await self._open())
+                return await handler(request, site, self._store)
             except Unreachable:
                 raise Problem(503, "away", "the database is away; ask again", {"Retry-After": "5"}) from None
 

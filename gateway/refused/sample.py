@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 import orjson
 import structlog
@@ -28,7 +27,7 @@ _log = structlog.get_logger()
 class RefusedSample:
     """A sample of this process's refused events; what the database does not take at once is dropped."""
 
-    def __init__(self, known: Known, store: Callable[[], Awaitable[Store]], clock: Clock) -> None:
+    def __init__(self, known: Known, store: Store, clock: Clock) -> None:
         self._known = known
         self._store = store
         self._clock = clock
@@ -69,4 +68,4 @@ class RefusedSample:
         waiting, self._waiting = self._waiting, []
         self._taken.clear()
         if waiting:
-            await table.keep(await self._store(), waiting, self._clock.now_ms())
+            await table.keep(self._store, waiting)

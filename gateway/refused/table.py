@@ -11,6 +11,8 @@ OF_A_SITE = 500
 DAYS = 7
 MOST = 100
 """Read at once."""
+SWEPT = 1000
+"""Removed at once for their age."""
 
 _DAY_MS = 24 * 3600 * 1000
 
@@ -36,7 +38,11 @@ _KEEP = """
     FROM rows($1) WHERE true
     ON CONFLICT (site, id) DO NOTHING
 """
-_EXPIRE = "DELETE FROM refused WHERE site = $1 AND at < $2"
+_EXPIRE = """
+    WITH old AS MATERIALIZED (
+        SELECT site, id FROM refused WHERE at < $1 ORDER BY site, id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    DELETE FROM refused WHERE (site, id) IN (SELECT site, id FROM old) RETURNING id
+"""
 _TRIM_KIND = """
     DELETE FROM refused WHERE site = $1 AND type = $2 AND code = $3 AND id <= (
         SELECT id FROM refused WHERE site = $1 AND type = $2 AND code = $3
@@ -53,15 +59,20 @@ _READ = """
 """
 
 
-async def keep(store: Store, refusals: Sequence[Refusal], now_ms: int) -> None:
-    """Keep the refusals; of their sites goes what is too old or too much. Raises Unreachable."""
+async def keep(store: Store, refusals: Sequence[Refusal]) -> None:
+    """Keep the refusals; of their sites goes what is too much. Raises Unreachable."""
     async with store.transaction() as transaction:
         await transaction.execute(_KEEP, bulk(sorted(refusals)))
         for site, type_, code in sorted({(one.site, one.type, one.code) for one in refusals}):
             await transaction.execute(_TRIM_KIND, site, type_, code, OF_A_KIND)
         for site in sorted({one.site for one in refusals}):
-            await transaction.execute(_EXPIRE, site, _oldest(now_ms))
             await transaction.execute(_TRIM_SITE, site, OF_A_SITE)
+
+
+async def expire(store: Store, now_ms: int) -> int:
+    """Remove what is past its days, of any site, at most `SWEPT`; return how many. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        return len(await transaction.fetch(_EXPIRE, _oldest(now_ms), SWEPT))
 
 
 async def read(store: Store, site: str, type_: str, code: str, now_ms: int) -> list[Refusal]:

@@ -23,8 +23,8 @@ _log = structlog.get_logger()
 class Links:
     """Tells who is on a cookie and on which cookie a customer is, as far as that is known in time."""
 
-    def __init__(self, store: Callable[[], Awaitable[Store]], seconds: float, clock: Clock) -> None:
-        """`store` opens the database when it is first needed; `seconds` is how long a look-up may take."""
+    def __init__(self, store: Store, seconds: float, clock: Clock) -> None:
+        """`seconds` is how long a look-up may take."""
         self._store = store
         self._seconds = seconds
         self._clock = clock
@@ -61,7 +61,7 @@ class Links:
 
     async def _read(self, read: Read, began_at: float) -> str | None:
         try:
-            found = await read(await self._store())
+            found = await read(self._store)
         except GatewayError as problem:
             if self._circuit.failed(self._clock.monotonic()):
                 _log.warning("recommendations_without_links", reason=str(problem))

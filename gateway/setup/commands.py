@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from gateway.config import load
 from gateway.console.client import ConsoleClient
 from gateway.console.commands import ConfigFile, Url, run, screen
+from gateway.errors import ConfigError
 
 setup = typer.Typer(no_args_is_help=True, help="Connect a shop: its domain, the tracking script, web push.")
 
@@ -29,22 +31,35 @@ def tracking(
     site: Site,
     domain: DomainName,
     site_id: Annotated[str, typer.Option(help="eSputnik's siteId of a domain that is there.")] = "",
+    script: Annotated[
+        Path | None, typer.Option(help="A file with the script's HTML, where eSputnik gives another's.")
+    ] = None,
     config: ConfigFile = None,
     url: Url = "",
 ) -> None:
     """Register the domain at eSputnik and say what its pages need; done again, it says the same."""
 
+    order = {"domain": domain} | ({"site_id": site_id} if site_id else {})
+    if script is not None:
+        order["script"] = _html(script)
+
     async def ask(client: ConsoleClient) -> None:
-        order = {"domain": domain} | ({"site_id": site_id} if site_id else {})
         answer = await client.post(path_of(site, "/tracking"), **order)
         if answer["site_id"] is None and sys.stdin.isatty():
             _tell_missing(answer["missing"][:1])
             typed = await asyncio.to_thread(typer.prompt, "siteId (nothing: later)", "", show_default=False)
             if typed:
-                answer = await client.post(path_of(site, "/tracking"), domain=domain, site_id=typed)
+                answer = await client.post(path_of(site, "/tracking"), **(order | {"site_id": typed}))
         _tell(answer)
 
     run(config, url, ask)
+
+
+def _html(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as problem:
+        raise ConfigError([f"--script {file}: {problem.strerror}"]) from None
 
 
 def _tell(answer: dict[str, Any]) -> None:
@@ -54,6 +69,8 @@ def _tell(answer: dict[str, Any]) -> None:
     typer.echo(f"{answer['snippet'].strip()}\n")
     typer.echo("or this, which the gateway keeps up to date:\n")
     typer.echo(answer["link"])
+    for note in answer["notes"]:
+        typer.echo(f"\nNote: {note}.")
     _tell_missing(answer["missing"])
 
 

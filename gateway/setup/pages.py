@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import ETag, hdrs, web
@@ -35,12 +35,12 @@ class Pages:
 
     def __init__(
         self,
-        open_store: Callable[[], Awaitable[Store]],
+        store: Store,
         clients: Mapping[str, EsputnikClient],
         shelf: Shelf,
         clock: Clock,
     ) -> None:
-        self._open = open_store
+        self._store = store
         self._clients = clients
         self._shelf = shelf
         self._clock = clock
@@ -79,7 +79,8 @@ class Pages:
         return file_answer(request, found.worker, headers)
 
     def _note_age(self, site: str, kept: Kept) -> None:
-        if self._clock.now_ms() - tracking_of(kept).fetched_at < REFRESH_MS:
+        tracking = tracking_of(kept)
+        if tracking.is_given or self._clock.now_ms() - tracking.fetched_at < REFRESH_MS:
             return
         now = self._clock.monotonic()
         if now >= self._tried.get(site, now):
@@ -95,16 +96,15 @@ class Pages:
             while self._due:
                 site, kept = self._due.popitem()
                 try:
-                    if not await self._renew(site, kept):
-                        _log.warning("tracking_script_is_old", site=site, reason="eSputnik has no script now")
+                    if reason := await self._renew(site, kept):
+                        _log.warning("tracking_script_is_old", site=site, reason=reason)
                 except (EsputnikError, Unreachable) as problem:
                     _log.warning("tracking_script_is_old", site=site, reason=str(problem))
 
-    async def _renew(self, site: str, kept: Kept) -> bool:
-        store = await self._open()
-        is_renewed = await renew(store, self._clients[site], site, kept, self._clock.now_ms())
+    async def _renew(self, site: str, kept: Kept) -> str | None:
+        reason = await renew(self._store, self._clients[site], site, kept, self._clock.now_ms())
         self._shelf.forget(site, Thing.TRACKING)
-        return is_renewed
+        return reason
 
 
 def file_answer(request: web.Request, source: str, headers: Mapping[str, str]) -> web.Response:

@@ -1,7 +1,7 @@
 """Setting up a site over HTTP, for whoever has the operator's key."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from aiohttp import hdrs, web
@@ -18,10 +18,11 @@ from gateway.setup import table
 from gateway.setup.domain import domain_of
 from gateway.setup.pages import TRACKING_PATH, Pages
 from gateway.setup.place import DEFAULT_PATH, checked_path, checked_scope
+from gateway.setup.script import javascript_of
 from gateway.setup.shelf import Shelf
 from gateway.setup.status import Missing, missing, no_public_url, status_of
 from gateway.setup.table import Thing
-from gateway.setup.tracking import Tracking, set_up, tracking_of
+from gateway.setup.tracking import LONGEST, Given, Tracking, set_up, tracking_of
 from gateway.setup.webpush import WORKER_PAGE, Wish, is_merged, notes, set_up_web_push, web_push_of
 from gateway.setup.worker import FILE_CHARACTERS
 from gateway.store import Store
@@ -45,6 +46,12 @@ def _site_id(text: str) -> str:
     return text
 
 
+def _script(html: str) -> str:
+    if javascript_of(html) is None:
+        raise ValueError("holds no whole <script> element: give the HTML as the account shows it")
+    return html
+
+
 class TrackingOrder(BaseModel):
     """Which domain is to be tracked."""
 
@@ -53,6 +60,8 @@ class TrackingOrder(BaseModel):
     domain: Annotated[str, Field(max_length=1000), AfterValidator(_domain)]
     site_id: Annotated[str, AfterValidator(_site_id)] | None = None
     """eSputnik's siteId of a domain that was registered elsewhere."""
+    script: Annotated[str, Field(max_length=LONGEST), AfterValidator(_script)] | None = None
+    """The script's HTML as the account shows it, where eSputnik's answer is another domain's."""
 
 
 class WebPushOrder(BaseModel):
@@ -86,17 +95,16 @@ class Setup:
     def __init__(
         self,
         config: Config,
-        open_store: Callable[[], Awaitable[Store]],
+        store: Store,
         clients: Mapping[str, EsputnikClient],
         clock: Clock,
     ) -> None:
-        """The database is opened by the first request: ingest may never need it."""
         self.change(config)
-        self._open = open_store
+        self._store = store
         self._clients = clients
         self._clock = clock
-        self._shelf = Shelf(open_store, clock)
-        self.pages = Pages(open_store, clients, self._shelf, clock)
+        self._shelf = Shelf(store, clock)
+        self.pages = Pages(store, clients, self._shelf, clock)
 
     def change(self, config: Config) -> None:
         """Take over what is said of sites; the clients are told their keys by whoever opened them."""
@@ -113,7 +121,7 @@ class Setup:
 
     async def get_status(self, request: web.Request) -> web.Response:
         """Return what of a site is set up, what is missing, and when its events were last delivered."""
-        site, store = self._site(request), await self._open()
+        site, store = self._site(request), self._store
         kept = await table.newest(store, site.id, Thing.TRACKING)
         tracking = tracking_of(kept) if kept else None
         kept = await table.newest(store, site.id, Thing.WEBPUSH)
@@ -127,7 +135,8 @@ class Setup:
         order = await order_of(request, TrackingOrder)
         domain, now_ms = domain_of(order.domain), self._clock.now_ms()
         client = self._clients[site.id]
-        tracking = await set_up(await self._open(), client, site.id, domain, order.site_id, now_ms)
+        given = Given(order.site_id, order.script)
+        tracking, notes = await set_up(self._store, client, site.id, domain, given, now_ms)
         self._shelf.forget(site.id, Thing.TRACKING)
         return json_of(
             {
@@ -137,6 +146,7 @@ class Setup:
                 "snippet": tracking.html,
                 "link": self._link(request, site),
                 "missing": [one._asdict() for one in self._missing(request, site, tracking)],
+                "notes": notes,
             }
         )
 
@@ -147,7 +157,7 @@ class Setup:
         """
         site = self._site(request)
         order = await order_of(request, WebPushOrder)
-        store, client, now_ms = await self._open(), self._clients[site.id], self._clock.now_ms()
+        store, client, now_ms = self._store, self._clients[site.id], self._clock.now_ms()
         found, workers = await set_up_web_push(store, client, site, order.wish(), now_ms)
         self._shelf.forget(site.id, Thing.WEBPUSH)
         return json_of(
@@ -182,5 +192,9 @@ class Setup:
     def _site(self, request: web.Request) -> Site:
         site = self._sites.get(request.match_info["site"])
         if site is None:
-            raise Problem(404, "not_found", "site: no such site is configured")
+            raise Problem(
+                404,
+                "not_found",
+                "site: no such site is configured: name one by the id that the configuration gives it",
+            )
         return site

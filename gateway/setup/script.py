@@ -7,6 +7,9 @@ from html.parser import HTMLParser
 _TYPES = frozenset(["", "text/javascript", "application/javascript", "text/ecmascript"])
 """What a browser runs; any other type is data."""
 
+_TELLING = 8
+"""Characters of a siteId from which on it does not stand in a script by chance; eSputnik's own have 32."""
+
 Attributes = Sequence[tuple[str, str | None]]
 
 
@@ -22,6 +25,11 @@ def javascript_of(html: str) -> str | None:
     if scripts.is_open or not found:
         return None
     return "\n;\n".join(found) + "\n"
+
+
+def names(html: str | None, site_id: str | None) -> bool:
+    """Return whether the script names that siteId, and so is of that domain."""
+    return bool(html and site_id and len(site_id) >= _TELLING and site_id in html)
 
 
 class _Scripts(HTMLParser):

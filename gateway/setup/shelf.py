@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
@@ -33,9 +32,8 @@ class _Place:
 class Shelf:
     """The newest rows of the configured sites."""
 
-    def __init__(self, open_store: Callable[[], Awaitable[Store]], clock: Clock) -> None:
-        """The database is opened by the first question: ingest may never need it."""
-        self._open = open_store
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
         self._places: defaultdict[tuple[str, Thing], _Place] = defaultdict(_Place)
 
@@ -59,7 +57,7 @@ class Shelf:
 
     async def _look(self, place: _Place, site: str, thing: Thing) -> None:
         try:
-            place.kept = await table.newest(await self._open(), site, thing)
+            place.kept = await table.newest(self._store, site, thing)
         except GatewayError:
             found = None
         else:

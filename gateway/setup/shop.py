@@ -31,6 +31,7 @@ class _Answer(NamedTuple):
     text: str
     is_whole: bool
     location: str
+    allowed: str
 
 
 async def look(origin: str, path: str) -> list[Seen]:
@@ -85,7 +86,7 @@ def _places(registered: Iterable[Registration], others: Iterable[str]) -> list[R
 
 async def _seen(session: ClientSession, origin: str, place: Registration) -> Seen:
     answer = await _ask(session, origin + place.path)
-    return Seen(*place, answer.status, answer.content_type, answer.text, answer.is_whole)
+    return Seen(*place, answer.status, answer.content_type, answer.text, answer.is_whole, answer.allowed)
 
 
 async def _home(session: ClientSession, origin: str) -> tuple[str, str]:
@@ -114,7 +115,9 @@ async def _ask(session: ClientSession, address: str) -> _Answer:
             )
         text, is_whole = await _start_of(answer)
         location = answer.headers.get("Location", "") if 300 <= answer.status < 400 else ""
-        return _Answer(answer.status, answer.headers.get("Content-Type", ""), text, is_whole, location)
+        content_type = answer.headers.get("Content-Type", "")
+        allowed = answer.headers.get("Service-Worker-Allowed", "")
+        return _Answer(answer.status, content_type, text, is_whole, location, allowed)
 
 
 async def _start_of(answer: ClientResponse) -> tuple[str, bool]:

@@ -7,7 +7,7 @@ from gateway.config import Site
 from gateway.console.answers import time_of
 from gateway.setup.place import needs_header
 from gateway.setup.tracking import Tracking
-from gateway.setup.webpush import WebPush
+from gateway.setup.webpush import WebPush, registered_instead
 
 
 class Missing(NamedTuple):
@@ -51,6 +51,7 @@ def _tracking(site: Site, tracking: Tracking) -> dict[str, Any]:
         "sent_as": sent_as(site),
         "site_ids_agree": None if tracking.site_id is None else tracking.site_id == sent_as(site),
         "script_fetched_at": time_of(tracking.fetched_at) if tracking.html else None,
+        "script_is_given": tracking.is_given,
     }
 
 
@@ -59,6 +60,7 @@ def _web_push(web_push: WebPush) -> dict[str, Any]:
         "domain": web_push.domain,
         "worker": web_push.origin + web_push.path,
         "scope": web_push.scope,
+        "registered_instead": registered_instead(web_push),
         "needs_header": needs_header(web_push.path, web_push.scope),
         "fetched_at": time_of(web_push.fetched_at),
     }

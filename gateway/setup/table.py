@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.store import Store
+from gateway.store import Row, Store
 
 
 class Thing(StrEnum):
@@ -37,6 +37,9 @@ _RENEW = """
     UPDATE site_setup SET content = $5 WHERE site = $1 AND thing = $2 AND domain = $3 AND updated_at = $4
 """
 _ONE = "SELECT domain, content, updated_at FROM site_setup WHERE site = $1 AND thing = $2 AND domain = $3"
+_OTHERS = """
+    SELECT domain, content, updated_at FROM site_setup WHERE thing = $1 AND domain <> $2 ORDER BY site, domain
+"""
 _NEWEST = """
     SELECT domain, content, updated_at FROM site_setup WHERE site = $1 AND thing = $2
     ORDER BY updated_at DESC, domain LIMIT 1
@@ -66,6 +69,12 @@ async def one(store: Store, site: str, thing: Thing, domain: str) -> Kept | None
     return await _read(store, _ONE, site, thing, domain)
 
 
+async def others(store: Store, thing: Thing, domain: str) -> list[Kept]:
+    """Return what is known of it on all other domains, of any site. Raises Unreachable."""
+    async with store.transaction() as transaction:
+        return [_kept(row) for row in await transaction.fetch(_OTHERS, thing, domain)]
+
+
 async def newest(store: Store, site: str, thing: Thing) -> Kept | None:
     """Return what counts. Raises Unreachable."""
     return await _read(store, _NEWEST, site, thing)
@@ -74,7 +83,9 @@ async def newest(store: Store, site: str, thing: Thing) -> Kept | None:
 async def _read(store: Store, sql: str, *arguments: str) -> Kept | None:
     async with store.transaction() as transaction:
         rows = await transaction.fetch(sql, *arguments)
-    if not rows:
-        return None
-    domain, content, updated_at = rows[0]
+    return _kept(rows[0]) if rows else None
+
+
+def _kept(row: Row) -> Kept:
+    domain, content, updated_at = row
     return Kept(domain, orjson.loads(content), updated_at)

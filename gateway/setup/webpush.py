@@ -96,7 +96,7 @@ async def _workers(wish: Wish, ours: Collection[str]) -> list[Worker]:
         found.append(worker_of(wish.path, wish.scope, wish.file, ours))
     if wish.is_looked_at:
         found += [worker for seen in await _look(wish) if (worker := worker_in(seen, ours))]
-    return found
+    return list({(one.path, one.text): one for one in found}.values())
 
 
 async def _look(wish: Wish) -> list[Seen]:
@@ -152,13 +152,18 @@ def is_merged(found: WebPush, workers: Iterable[Worker]) -> bool:
     return any(one.path == found.path and one.is_merged for one in workers)
 
 
+def registered_instead(found: WebPush) -> str | None:
+    """Return the worker that the pages' script registers, where that is not the one set up here."""
+    registered = [one.path for one in registrations(found.script, found.origin + "/")]
+    return registered[0] if registered and found.path not in registered else None
+
+
 def notes(found: WebPush, workers: Iterable[Worker]) -> Iterator[str]:
     """Yield what is to be known besides."""
-    registered = [one.path for one in registrations(found.script, found.origin + "/")]
-    if registered and found.path not in registered:
+    if other := registered_instead(found):
         yield (
-            f"eSputnik had the domain already, and its script registers {registered[0]}: change the worker's "
-            f"path in eSputnik's account, or set up again with --worker-path {registered[0]}"
+            f"eSputnik had the domain already, and its script registers {other}: change the worker's path in "
+            f"eSputnik's account, or set up again with --worker-path {other}"
         )
     if is_merged(found, workers):
         yield f"the shop's {found.path} takes in eSputnik's worker already: leave it as it is"

@@ -70,6 +70,14 @@ class Seen(NamedTuple):
     text: str
     is_whole: bool
     """Whether the text is all of it."""
+    allowed: str = ""
+    """Its Service-Worker-Allowed, where it has one."""
+
+    @property
+    def widest_scope(self) -> str:
+        """The scope that browsers give a worker from there at most (W3C Service Workers, 4.1 Update)."""
+        widest = _joined(self.path, self.allowed) if self.allowed else None
+        return widest.path if widest else folder(self.path)
 
 
 class Worker(NamedTuple):
@@ -149,6 +157,17 @@ def _is_ours_alone(code: str, ours: Collection[str]) -> bool:
     addresses = _IMPORT.findall(code)
     rest = _IMPORT.sub("", code)
     return bool(addresses) and not rest.strip() and all(_is_ours(one, ours) for one in addresses)
+
+
+def is_as_given(worker: Worker, given: str, ours: Collection[str]) -> bool:
+    """Return whether the worker holds the text that eSputnik gave, or imports one of the addresses `ours`.
+
+    Of a file that is looked at in part nothing is held against it.
+    """
+    if not worker.is_whole or given.strip() in worker.text:
+        return True
+    code = _without_comments(worker.text)
+    return any(address in code for address in ours)
 
 
 def imported(text: str) -> list[str]:

@@ -123,9 +123,13 @@ class PostgresTransaction:
 
 async def open_postgres(url: str, ca_file: Path | None) -> PostgresStore:
     """Connect, and bring the tables up to date under an advisory lock."""
+    try:
+        tls = _tls(url, ca_file)
+    except ValueError as problem:
+        raise ConfigError([f"links.url: {_why_refused(problem)}"]) from None
     pool = asyncpg.create_pool(
         url,
-        ssl=_tls(url, ca_file),
+        ssl=tls,
         min_size=0,
         max_size=_CONNECTIONS,
         timeout=_CONNECT_SECONDS,

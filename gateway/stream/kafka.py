@@ -34,7 +34,7 @@ class KafkaLog:
 
     @classmethod
     async def open(cls, settings: StreamSettings, spooled: str | None = None) -> "KafkaLog":
-        """Return the connected log; the topic `spooled` has this machine's disk for what Kafka does not take.
+        """Return the log; the topic `spooled` has this machine's disk for what Kafka does not take.
 
         Raises Unreachable when no broker answers and nothing is spooled meanwhile.
         """
@@ -55,8 +55,8 @@ class KafkaLog:
         return self._topics[name]
 
     async def _check(self, name: str) -> None:
-        if name == self._spooled and not self._producer.is_connected:
-            _log.warning("kafka_is_away_at_start")
+        if self._spooled is not None and not self._producer.is_connected:
+            _log.warning("kafka_is_away_at_start", topic=name)
             self._checks.append(asyncio.create_task(self._check_later(name)))
         else:
             await check_topic(self._settings, name)

@@ -471,6 +471,7 @@ def _round(worker: int, round_: int) -> list[Record]:
     return events if worker % 2 else events[::-1]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("workers", [2, 8])
 async def test_22_processes_at_once_on_one_cookie_never_deadlock_and_end_in_the_links_of_one(
     postgres_url: str, tmp_path: Path, workers: int
@@ -483,7 +484,7 @@ async def test_22_processes_at_once_on_one_cookie_never_deadlock_and_end_in_the_
     for process in processes:
         process.start()
     for process in processes:
-        await asyncio.to_thread(process.join, 100)
+        await asyncio.to_thread(process.join, 200)
     assert [process.exitcode for process in processes] == [0] * workers
     assert await _links(postgres_url) == await _links_of_one_worker(tmp_path, workers)
 

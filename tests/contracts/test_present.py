@@ -10,6 +10,7 @@ from gateway.identity import changes
 from gateway.identity.present import cookie_of, customer_on
 from gateway.relay.links import Links
 from gateway.store import Store, open_store
+from gateway.store.lazy import LazyStore
 from tests.contracts.shop import DAY, HOUR, NOON, SETTINGS, Shop, event, logout
 
 LATER = NOON + DAY
@@ -52,14 +53,10 @@ async def test_a_page_goes_on_without_links_while_the_store_is_slow_and_has_them
     tmp_path: Path,
 ):
     store = await open_store(f"sqlite:{tmp_path / 'links.db'}")
-
-    async def opened() -> Store:
-        return store
-
     clock = SystemClock()
     now = clock.now_ms() - NOON
     await Shop(store).post(event(1, now, cookie="C", customer="A"))
-    links = Links(opened, 0.05, clock)
+    links = Links(store, 0.05, clock)
     with closing(sqlite3.connect(tmp_path / "links.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await links.customer_on("shop", "C", SETTINGS) is None
@@ -74,13 +71,16 @@ async def test_a_page_goes_on_without_links_while_the_store_is_slow_and_has_them
 async def test_a_store_that_is_away_is_asked_now_and_then_and_not_by_every_page():
     opened = 0
 
-    async def away() -> Store:
-        nonlocal opened
-        opened += 1
-        return await open_store("postgresql://shop@127.0.0.1:1/nowhere")
+    class Away(LazyStore):
+        async def open(self) -> Store:
+            nonlocal opened
+            opened += 1
+            return await super().open()
 
-    links = Links(away, 5, SystemClock())
+    store = Away("postgresql://shop@127.0.0.1:1/nowhere")
+    links = Links(store, 5, SystemClock())
     for _ in range(30):
         assert await links.cookie_of("shop", "A", SETTINGS) is None
     assert 1 <= opened <= 15
     await links.stop()
+    await store.close()

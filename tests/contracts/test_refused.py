@@ -9,8 +9,10 @@ from gateway.clock import SystemClock
 from gateway.errors import Unreachable
 from gateway.refused import table
 from gateway.refused.sample import OF_A_SITE, RefusedSample
+from gateway.refused.sweeping import sweep
 from gateway.refused.table import DAYS, OF_A_KIND, Refusal, keep, read
 from gateway.store import Store
+from gateway.store.lazy import LazyStore
 from gateway.validation import Finding, Refused
 
 NOW = SystemClock().now_ms()
@@ -27,8 +29,8 @@ async def ids(store: Store, site: str = "", kind: str = "", code: str = "") -> l
 
 async def test_the_newest_few_of_a_kind_are_kept_and_chosen_by_site_type_and_code(store: Store) -> None:
     many = [refusal(number) for number in range(30)]
-    await keep(store, many[:15], NOW)
-    await keep(store, [*many[10:], refusal(30, "MainPage"), refusal(31, site="other")], NOW)
+    await keep(store, many[:15])
+    await keep(store, [*many[10:], refusal(30, "MainPage"), refusal(31, site="other")])
     assert await ids(store, "shop", "PageView") == list(range(29, 29 - OF_A_KIND, -1))
     assert await ids(store, kind="MainPage") == [30]
     assert await ids(store, site="other") == [31]
@@ -37,16 +39,30 @@ async def test_the_newest_few_of_a_kind_are_kept_and_chosen_by_site_type_and_cod
 
 async def test_a_site_keeps_no_more_than_its_share_whatever_it_sends(store: Store, monkeypatch) -> None:
     monkeypatch.setattr(table, "OF_A_SITE", 25)
-    await keep(store, [refusal(number, f"Type{number}") for number in range(40)], NOW)
-    await keep(store, [refusal(1, site="other")], NOW)
+    await keep(store, [refusal(number, f"Type{number}") for number in range(40)])
+    await keep(store, [refusal(1, site="other")])
     assert await ids(store, "shop") == list(range(39, 14, -1))
     assert await ids(store, "other") == [1]
 
 
-async def test_what_is_older_than_a_week_goes(store: Store) -> None:
-    await keep(store, [refusal(1, at=NOW - DAYS * DAY_MS - 1), refusal(2)], NOW)
-    assert [one.id for one in await read(store, "", "", "", 0)] == ["000000002"]
-    assert [one.id for one in await read(store, "", "", "", NOW + DAYS * DAY_MS + 1)] == []
+async def test_what_is_older_than_a_week_goes_also_of_a_site_that_refuses_nothing_more(store: Store) -> None:
+    old = NOW - DAYS * DAY_MS - 1
+    await keep(store, [refusal(number, f"Type{number}", at=old) for number in range(4)])
+    await keep(store, [refusal(4, site="silent", at=old), refusal(5)])
+    assert await ids(store) == [5]
+    sweeping = asyncio.create_task(sweep(store, SystemClock()))
+    async with asyncio.timeout(10):
+        while len(rows := await read(store, "", "", "", 0)) > 1:
+            await asyncio.sleep(0.01)
+    sweeping.cancel()
+    assert [one.id for one in rows] == ["000000005"]
+
+
+async def test_a_sweep_takes_a_bounded_number_of_rows_at_once(store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(table, "SWEPT", 3)
+    await keep(store, [refusal(number, f"Type{number}") for number in range(5)])
+    later = NOW + DAYS * DAY_MS + 1
+    assert [await table.expire(store, later) for _ in range(3)] == [3, 2, 0]
 
 
 ERROR = Finding("/StatusCart", "type", "text where an object belongs")
@@ -54,10 +70,7 @@ BROKEN = Refused("StatusCart", "schema_violation", [ERROR])
 
 
 async def test_a_flood_of_refused_events_costs_a_look_at_few_of_them(store: Store) -> None:
-    async def opened() -> Store:
-        return store
-
-    sample = RefusedSample(frozenset({"StatusCart"}), opened, SystemClock())
+    sample = RefusedSample(frozenset({"StatusCart"}), store, SystemClock())
     for number in range(5000):
         sample.look("shop", BROKEN, {"StatusCart": "o@x.ua"})
         sample.look("wide", Refused(f"Type{number}", "strict_mode", []), {})
@@ -83,17 +96,18 @@ async def ids_of_rows(store: Store, site: str) -> list[str]:
 async def test_while_the_database_is_away_samples_are_dropped_and_later_ones_are_kept(store: Store) -> None:
     tries = Counter[str]()
 
-    async def opened() -> Store:
-        tries["away" if not tries else "there"] += 1
-        if not tries["there"]:
-            raise Unreachable("away")
-        return store
+    class AwayAtFirst(LazyStore):
+        async def open(self) -> Store:
+            tries["away" if not tries else "there"] += 1
+            if not tries["there"]:
+                raise Unreachable("away")
+            return store
 
     class Hurried(SystemClock):
         async def sleep(self, seconds: float) -> None:
             await asyncio.sleep(0)
 
-    sample = RefusedSample(frozenset(), opened, Hurried())
+    sample = RefusedSample(frozenset(), AwayAtFirst("sqlite:"), Hurried())
     running = asyncio.create_task(sample.run())
     async with asyncio.timeout(10):
         sample.look("shop", BROKEN, "dropped")

@@ -15,6 +15,7 @@ import pytest
 from gateway.demo.parts import Postgres
 from gateway.errors import ConfigError, Unreachable
 from gateway.store import Store, bulk, open_store
+from gateway.store.lazy import LazyStore
 from gateway.store.migrations import STEPS
 
 CLAIM = "INSERT INTO caller_ids (site, event_id, position, accepted_at) VALUES ($1, $2, $3, $4)"
@@ -209,6 +210,51 @@ async def test_a_postgres_that_is_away_at_start_is_unreachable() -> None:
         await open_store("postgresql://postgres@127.0.0.1:1/links")
 
 
+async def test_a_lazy_store_is_opened_once_by_whoever_needs_it_first_and_closed(url: str) -> None:
+    store = LazyStore(url)
+    async with asyncio.TaskGroup() as tasks:
+        opened = [tasks.create_task(store.open()) for _ in range(5)]
+    assert len({id(task.result()) for task in opened}) == 1
+    async with store.transaction() as transaction:
+        await transaction.execute(CLAIM, "shop", "one", "0:1", 1)
+    assert await ids(store) == ["one"]
+    await store.close()
+    again = await open_store(url)  # a SQLite file that is still open would be refused
+    assert await ids(again) == ["one"]
+    await again.close()
+
+
+async def test_a_lazy_store_that_was_never_needed_makes_nothing(tmp_path: Path) -> None:
+    await LazyStore(f"sqlite:{tmp_path}/data/links.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_lazy_store_works_as_soon_as_the_database_is_there_and_each_who_waits_is_told() -> None:
+    with Postgres() as server:
+        store = LazyStore(server.url())
+        await asyncio.to_thread(server.kill)
+        answers = await asyncio.gather(*(ids(store) for _ in range(5)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Unreachable] * 5
+        impatient = asyncio.create_task(store.open())
+        patient = asyncio.create_task(store.open())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        with pytest.raises(Unreachable):
+            await patient
+        await asyncio.to_thread(server.start)
+        assert await ids(store) == []
+        await store.close()
+
+
+async def test_a_lazy_store_of_a_wrong_url_is_a_mistake_at_once_and_away_later() -> None:
+    store = LazyStore("postgresql://[")
+    with pytest.raises(ConfigError):
+        await store.open()
+    with pytest.raises(Unreachable, match="is not the address of a PostgreSQL database"):
+        await ids(store)
+    await store.close()
+
+
 async def test_a_postgres_that_refuses_us_is_a_mistake_in_the_configuration(postgres: Postgres) -> None:
     with pytest.raises(ConfigError, match="no database of that name"):
         await open_store(postgres.url("not_there"))
@@ -217,7 +263,10 @@ async def test_a_postgres_that_refuses_us_is_a_mistake_in_the_configuration(post
     assert "secret" not in str(refused.value)
 
 
-async def test_a_url_that_is_none_is_a_mistake_that_does_not_show_it() -> None:
+@pytest.mark.parametrize(
+    "url", ["postgresql://user:secret@host:port/name", "postgresql://user:secret@[::1/name"]
+)
+async def test_a_url_that_is_none_is_a_mistake_that_does_not_show_it(url: str) -> None:
     with pytest.raises(ConfigError, match="not the address of a PostgreSQL database") as refused:
-        await open_store("postgresql://user:secret@host:port/name")
+        await open_store(url)
     assert "secret" not in str(refused.value)

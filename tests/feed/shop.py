@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 
 from gateway.feed.checking import check
 from gateway.feed.report import Report
-from gateway.feed.source import Source
+from gateway.feed.source import Source, of_market
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -45,13 +45,19 @@ def feed(*products: dict[str, str] | str) -> str:
     return HEAD + "".join(one if isinstance(one, str) else item(one) for one in products) + TAIL
 
 
-def checked(tmp_path: Path, *feeds: str | bytes, **options: Any) -> Report:
-    """Return what a check says of the feeds, called 0.xml, 1.xml and so on."""
+def checked(
+    tmp_path: Path, *feeds: str | bytes, markets: dict[str, str] | None = None, **options: Any
+) -> Report:
+    """Return what a check says of the feeds, called 0.xml, 1.xml and so on, and of those of markets."""
     sources = []
     for number, content in enumerate(feeds):
         path = tmp_path / f"{number}.xml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         sources.append(Source(path.name, path))
+    for market, content in (markets or {}).items():
+        path = tmp_path / f"market-{market}.xml"
+        path.write_text(content)
+        sources.append(of_market(market, Source(path.name, path)))
     return check(sources, **options)
 
 

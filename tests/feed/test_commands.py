@@ -90,6 +90,22 @@ def test_a_site_lends_its_links_and_settings(tmp_path: Path):
     assert "Без марки" in (tmp_path / "new.xml").read_text()
 
 
+def test_markets_of_a_site_or_of_the_command_are_checked_beside_the_main_feed(tmp_path: Path):
+    config = write(tmp_path, SITE.format("http://127.0.0.1:9"), "gateway.toml")
+    config.write_text(config.read_text() + 'markets = { pl = "http://127.0.0.1:9/pl.xml" }\n')
+    checked = run("check", "--site", "shop", "--config", config, "--json")
+    assert orjson.loads(checked.stdout)["feeds"][-1]["name"] == "market pl"
+    main = write(tmp_path, feed(product(1)))
+    market = write(tmp_path, feed(product(1, price="9 PLN"), product(2)), "pl.xml")
+    shown = run("check", main, "--market", f"PL={market}")
+    assert shown.exit_code == 2
+    assert "id is not in the main feed → put it into the main feed, too" in shown.stdout
+    assert "market pl, line" in shown.stdout
+    refused = run("check", main, "--market", str(market))
+    assert "name the market and its feed, as in pl=URL-or-FILE" in str(refused.exception)
+    assert isinstance(refused.exception, ConfigError)
+
+
 def test_fix_lists_what_it_changed_and_leaves_the_feed_alone(tmp_path: Path):
     path = write(tmp_path, feed(product(1, price="5")))
     before = path.read_text()

@@ -205,6 +205,9 @@ async def web_shop() -> AsyncIterator[str]:
             headers={"Content-Encoding": "gzip", "Content-Type": "text/xml"},
         )
 
+    async def file(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(SOUND.encode()), content_type="application/xml")
+
     async def round_and_round(_: web.Request) -> web.Response:
         raise web.HTTPFound("/round")
 
@@ -229,6 +232,7 @@ async def web_shop() -> AsyncIterator[str]:
             web.get("/status/{status}", status),
             web.get("/feed.xml", served),
             web.get("/packed.xml", packed),
+            web.get("/file.xml", file),
             web.get("/round", round_and_round),
             web.get("/broken", broken_off),
         ]
@@ -254,7 +258,8 @@ async def loaded(url: str, limit: int = 2**30) -> Report:
         ("/status/404", "is not there (404)"),
         ("/status/500", "is answered with 500"),
         ("/round", "is redirected again and again"),
-        ("/broken", "cannot be loaded"),
+        ("/broken", "breaks off on its way"),
+        (":port/feed.xml", "has an address that is none"),
     ],
 )
 async def test_a_feed_that_does_not_come_is_told_why(web_shop: str, path: str, sentence: str):
@@ -271,6 +276,7 @@ async def test_a_feed_that_never_ends_is_given_up(web_shop: str, monkeypatch: py
 async def test_a_feed_from_the_web_is_checked(web_shop: str):
     assert codes(await loaded(f"{web_shop}/feed.xml")) == []
     assert codes(await loaded(f"{web_shop}/packed.xml")) == []
+    assert codes(await loaded(f"{web_shop}/file.xml")) == ["compressed"]
     assert codes(await loaded(f"{web_shop}/feed.xml?type=text/html")) == ["content_type"]
 
 

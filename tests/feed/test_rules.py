@@ -168,6 +168,67 @@ def test_language_versions_must_agree_in_ids_and_structure(tmp_path: Path):
     }
 
 
+def polish(number: int, **changes: str | None) -> dict[str, str]:
+    """Return a product as a market's feed may have it, with what differs there and nothing else."""
+    unsaid = dict.fromkeys(("title", "description", "image_link", "link", "brand"))
+    return product(number, **(unsaid | {"google_product_category": None, "price": "90.00 PLN"} | changes))
+
+
+def test_a_market_is_held_against_the_main_feed_and_judged_by_what_it_tells(tmp_path: Path):
+    market = feed(
+        polish(1),
+        polish(2, id="k-2"),
+        polish(77),
+        polish(3, price="90 zł"),
+        polish(4, availability="yes"),
+        polish(5, link="/pl/5"),
+        polish(6, price="9 UAH"),
+        polish(6),
+    )
+    report = checked(tmp_path, feed(*map(product, range(1, 9))), markets={"pl": market})
+    assert codes(report) == [
+        "availability availability",
+        "duplicate_id id",
+        "market_case id",
+        "market_unknown id",
+        "price price",
+        "relative_url link",
+        "currencies",
+        *["market_lacks id"] * 3,
+    ]
+    assert {one.feed for group in report.groups for one in group.examples} == {"market pl"}
+    assert details(report, "market_case") == ["K-2 there"]
+    assert details(report, "currencies") == ["PLN, UAH"]
+    assert [feed.name for feed in report.feeds] == ["0.xml", "market pl"]
+
+
+def test_a_market_that_sells_less_at_its_own_prices_has_nothing_wrong(tmp_path: Path):
+    main = feed(*(product(n, item_group_id="G", color=str(n)) for n in range(4)))
+    market = feed(*(polish(n, item_group_id="G") for n in range(3)))
+    report = checked(tmp_path, main, main, markets={"pl": market})
+    assert (codes(report), report.worst) == (["market_lacks id"], Severity.NOTICE)
+
+
+def test_a_market_with_the_main_feeds_prices_is_noticed(tmp_path: Path):
+    main = feed(product(1), product(2))
+    own, named = [feed(polish(1), polish(2, price=price)) for price in ("90 PLN", "899 UAH")]
+    unconverted = feed(polish(1, price="899 PLN"), polish(2, price="899 PLN"))
+    report = checked(tmp_path, main, markets={"ua": main, "pl": own, "cz": unconverted, "sk": named})
+    found = [(one.feed, one.finding.code) for group in report.groups for one in group.examples]
+    assert found == [
+        ("market sk", "currencies"),
+        ("market cz", "market_numbers"),
+        ("market ua", "market_prices"),
+    ]
+
+
+def test_a_market_that_cannot_be_read_touches_no_other_and_none_stands_in_for_the_main_feed(tmp_path: Path):
+    report = checked(tmp_path, feed(product(1)), markets={"pl": "<html>", "cz": feed(polish(1))})
+    assert codes(report) == ["unreadable"]
+    report = checked(tmp_path, "<html>", markets={"pl": feed(polish(1))}, seen=["X"])
+    assert codes(report) == ["unreadable"]
+
+
 def test_a_language_that_cannot_be_read_does_not_touch_the_others(tmp_path: Path):
     report = checked(tmp_path, feed(product(1)), "{}", feed(product(1), product(2)))
     assert codes(report) == ["unreadable", "language_lacks id"]

@@ -100,6 +100,21 @@ async def test_one_language_does_not_touch_the_others(tmp_path: Path, host: Feed
     assert (kept(config, "en"), good("en")) == (None, 0)
 
 
+async def test_a_markets_feed_is_watched_against_the_main_one_and_not_kept(tmp_path: Path, host: FeedHost):
+    config = configured(tmp_path, host, "uk")
+    (site,) = config.sites
+    site.feed.markets["pl"] = f"{host.url}/pl.xml"
+    host.feeds |= {"/uk.xml": GOOD, "/pl.xml": feed(*(product(n, price="9 PLN") for n in range(1, 11)))}
+    watch = await look(config)
+    assert (good("market pl"), good("uk")) == (1, 1)
+    assert metrics.FEED_PRODUCTS.labels("shop", "market pl")._value.get() == 10
+    for bad in (403, feed(*(product(n, price="9 PLN") for n in range(101, 111)))):
+        host.feeds["/pl.xml"] = bad
+        await watch.look(site)
+        assert (good("market pl"), good("uk")) == (0, 1)
+    assert sorted(path.name for path in (config.feeds.path / "shop").iterdir()) == ["report.json", "uk.xml"]
+
+
 async def test_a_few_bad_products_do_not_hold_a_new_version_back(tmp_path: Path, host: FeedHost):
     config = configured(tmp_path, host, "uk")
     host.feeds["/uk.xml"] = feed(*map(product, range(1, 20)), product(20, brand=None))

@@ -31,6 +31,7 @@ def replicated(brokers: list[Kafka], topic_prefix: str, tmp_path: Path) -> Strea
         kind="kafka",
         brokers=[broker.address for broker in brokers],
         topic_prefix=topic_prefix,
+        append_seconds=2,
         partitions=4,
         replication=3,
         min_insync=2,

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -11,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from gateway.config import StreamSettings
-from gateway.demo.parts import Kafka, free_port
+from gateway.demo.parts import Kafka, Postgres, free_port
 from gateway.errors import ConfigError, NotDurable
 from gateway.sandbox import Sandbox
 from gateway.stream import Entry, Stream
@@ -21,6 +22,7 @@ from tests.ledger import Ledger, until_all_arrived, visits
 from tests.processes import Process, running, write_config
 
 LANES = 40
+OPERATOR = "operator-key"
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +164,20 @@ async def test_one_spool_belongs_to_one_process(spooling: StreamSettings):
             await other.topic("events")
 
 
-@pytest.mark.timeout(200)
-async def test_a_gateway_answers_durable_on_disk_while_kafka_is_away_also_after_kill_9(
-    kafka: Kafka, tmp_path: Path, topic_prefix: str, postgres_url: str
-):
-    port = free_port()
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(rate=None) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+async def config(kafka: Kafka, sandbox: Sandbox, tmp_path: Path, topic_prefix: str, port: int) -> Path:
+    """A configuration of parts apart whose topics are there; the database is still to be named."""
     parts = f"""
 [stream]
 kind = "kafka"
@@ -175,15 +186,57 @@ topic_prefix = "{topic_prefix}"
 replication = 1
 min_insync = 1
 spool_path = "{tmp_path / "spool.db"}"
-[links]
-url = "{postgres_url}"
 """
-    async with Sandbox(rate=None) as sandbox, aiohttp.ClientSession() as http:
-        config = write_config(tmp_path / "gateway.toml", sandbox.url, port, parts)
-        config.write_text("dev = true\n" + config.read_text())
-        create = Process("topics", "create", "--config", str(config))
-        with running(create):
-            assert await asyncio.to_thread(create.end, signal.SIGCONT) == 0, create.log()
+    config = write_config(tmp_path / "gateway.toml", sandbox.url, port, parts)
+    config.write_text("dev = true\n" + config.read_text())
+    create = Process("topics", "create", "--config", str(config))
+    with running(create):
+        assert await asyncio.to_thread(create.end, signal.SIGCONT) == 0, create.log()
+    return config
+
+
+def name_database(config: Path, url: str, more: str = "") -> None:
+    config.write_text(f'{config.read_text()}\n[links]\nurl = "{url}"\n{more}')
+
+
+async def test_ingest_starts_and_takes_events_while_kafka_and_the_database_are_both_away(
+    kafka: Kafka, sandbox: Sandbox, config: Path, port: int
+):
+    events = visits(persons=5, each=10, seed=8)
+    ledger = Ledger(f"http://127.0.0.1:{port}")
+    serve = Process("serve", "--config", str(config), port=port)
+    async with aiohttp.ClientSession() as http:
+        with Postgres() as postgres, closing(serve):
+            name_database(config, postgres.url(), f'[operator]\nkeys = ["{OPERATOR}"]')
+            await asyncio.to_thread(postgres.kill)
+            kafka.kill()
+            try:
+                await asyncio.to_thread(serve.start)
+                for one in events:
+                    assert await ledger.post(http, [one])
+                assert ledger.durable.keys() == {"disk"}
+                assert await status_of_dead_letters(http, port) == 503
+            finally:
+                await asyncio.to_thread(kafka.start)
+            await asyncio.to_thread(postgres.start)
+            assert await status_of_dead_letters(http, port) == 200
+            with running(*(Process(mode, "--config", str(config)) for mode in ("stitch", "deliver"))):
+                arrivals = await until_all_arrived(ledger, sandbox.url, 60)
+            assert ledger.overtaken(arrivals) == []
+
+
+async def status_of_dead_letters(http: aiohttp.ClientSession, port: int) -> int:
+    headers = {"X-Api-Key": OPERATOR}
+    async with http.get(f"http://127.0.0.1:{port}/v1/dead", headers=headers) as answer:
+        return answer.status
+
+
+@pytest.mark.timeout(200)
+async def test_a_gateway_answers_durable_on_disk_while_kafka_is_away_also_after_kill_9(
+    kafka: Kafka, sandbox: Sandbox, config: Path, port: int, postgres_url: str
+):
+    name_database(config, postgres_url)
+    async with aiohttp.ClientSession() as http:
         process = Process("serve", "--config", str(config), port=port)
         ledger = Ledger(f"http://127.0.0.1:{port}")
         events = visits(persons=20, each=15, seed=7)

@@ -191,7 +191,7 @@ async def test_an_import_takes_its_time_and_its_groups_appear_when_it_runs(accou
 
 
 async def test_an_import_ends_by_itself_when_its_time_is_over(account: Account):
-    await account.imports(seconds=0.05)
+    await account.imports(seconds=1)
     _, answer = await account.call("POST", "/v1/contacts", {"contacts": [person("42", "o@x.ua")]})
     seen = []
     while not seen or seen[-1] != "FINISHED":

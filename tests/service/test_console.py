@@ -83,6 +83,12 @@ async def test_only_the_operators_key_opens_the_operators_routes(shop: Operated,
     assert (await shop.post(event(), key=OPERATOR))[0] == 401
 
 
+async def test_who_comes_with_another_key_is_told_where_it_is_looked_for(shop: Operated):
+    async with ConsoleClient(shop.url, "nobody's") as client:
+        with pytest.raises(GatewayError, match=r"let GATEWAY_OPERATOR_KEY or the first of operator\.keys be"):
+            await client.get("/v1/dead")
+
+
 async def test_without_an_operator_key_the_routes_do_not_exist(tmp_path: Path, sandbox: Sandbox):
     async with running_shop(settings(tmp_path, sandbox), sandbox) as plain:
         shop = Operated(plain.gateway, sandbox, plain.http)

@@ -144,6 +144,35 @@ async def test_three_planted_faults_are_named_and_nothing_else(shop: Examined):
     assert "so the variant's is missing there" in ids.do
 
 
+async def test_a_proxy_that_drops_the_header_of_a_worker_in_a_folder_is_named(shop: Examined):
+    domain, path = shop.front.domain, "/push/sw-yespo.js"
+    script = {"script": f"<script>navigator.serviceWorker.register('{path}', {{scope: '/'}})</script>"}
+    worker = {"serviceWorker": f"importScripts('{shop.sandbox.url}/webpush/service-worker.js');"}
+    fault = {"path": "/api/v1/site/webpush/script", "status": 200, "body": script | worker, "times": 1}
+    await shop.faults(fault)
+    status, _ = await shop.ask("POST", f"{SETUP}/webpush", {"domain": domain, "worker_path": path})
+    assert status == 200
+    shop.front.passed[path] = f"{shop.url}/sites/{SITE}/sw.js"
+    assert (await shop.examine())[1]["worker"].state == "ok"
+    shop.front.dropped.add("Service-Worker-Allowed")
+    _, found = await shop.examine()
+    shop.front.dropped.clear()
+    assert (await shop.ask("POST", f"{SETUP}/webpush", {"domain": domain}))[0] == 200
+    assert [name for name, one in found.items() if one.state != "ok"] == ["worker"]
+    assert "comes without Service-Worker-Allowed, so browsers refuse it the scope /" in found["worker"].says
+    assert "send Service-Worker-Allowed: / with it" in found["worker"].do
+
+
+async def test_a_worker_that_esputniks_script_does_not_register_is_named(shop: Examined):
+    order = {"domain": shop.front.domain, "worker_path": "/other.js"}
+    assert (await shop.ask("POST", f"{SETUP}/webpush", order))[0] == 200
+    _, found = await shop.examine()
+    assert (await shop.ask("POST", f"{SETUP}/webpush", {"domain": shop.front.domain}))[0] == 200
+    assert [name for name, one in found.items() if one.state != "ok"] == ["worker"]
+    assert found["worker"].says.endswith("registers /sw-yespo.js, not /other.js")
+    assert found["worker"].do.endswith("--worker-path /sw-yespo.js")
+
+
 async def test_a_key_that_esputnik_refuses_is_named(shop: Examined):
     shop.file.write_text(shop.file.read_text().replace("sandbox-key", "mistyped"))
     _, found = await shop.examine()
@@ -158,6 +187,15 @@ async def test_the_feed_and_the_page_of_another_are_named(shop: Examined):
     assert "is a web page, not a feed" in found["feed"].says
     assert "that is not this domain's" in found["page"].says
     assert {name for name, one in found.items() if one.state == "broken"} == {"feed", "page"}
+
+
+async def test_a_markets_feed_is_looked_at_beside_the_main_one(shop: Examined):
+    shop.file.write_text(f'{shop.file.read_text()}feed.markets = {{pl = "{shop.front.url}/pl.xml"}}\n')
+    shop.front.files["/pl.xml"] = File(feed(product(1, price="9 PLN"), product(99)), "application/xml")
+    status, found = await shop.examine()
+    assert (status, found["feed"].state) == (2, "broken")
+    assert found["feed"].says == "market pl: 2 products, 1 errors, 1 warnings"
+    assert found["product ids"].state == "ok"
 
 
 async def test_ids_are_not_judged_by_a_feed_that_breaks_off(shop: Examined):

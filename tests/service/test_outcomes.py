@@ -9,10 +9,10 @@ import pytest
 from gateway.calls import ApiCall
 from gateway.clock import SystemClock
 from gateway.delivery.deliverer import GROUP
-from gateway.errors import Unreachable
 from gateway.event import Record
 from gateway.outcomes import DistantCallers, Outcome, WaitingRoom, bring
 from gateway.store import Store
+from gateway.store.lazy import LazyStore
 from gateway.stream import Entry
 from tests.service.tracker import Parts, Tracker, opened, says
 
@@ -34,12 +34,8 @@ async def esputnik() -> AsyncIterator[Tracker]:
 @pytest.fixture
 async def room(parts: Parts) -> AsyncIterator[WaitingRoom]:
     """A waiting room to which nothing comes but through the database, as in another process."""
-
-    async def store() -> Store:
-        return parts.store
-
     room = WaitingRoom()
-    bringing = asyncio.create_task(bring(room, store, CLOCK))
+    bringing = asyncio.create_task(bring(room, parts.store, CLOCK))
     yield room
     bringing.cancel()
     await asyncio.gather(bringing, return_exceptions=True)
@@ -115,15 +111,18 @@ async def test_a_caller_who_left_while_his_outcome_was_brought_leaves_it_to_deli
 async def test_a_database_that_is_away_keeps_no_caller_waiting_for_it() -> None:
     tried = asyncio.Event()
 
-    async def away() -> Store:
-        tried.set()
-        raise Unreachable("away")
+    class Away(LazyStore):
+        async def open(self) -> Store:
+            tried.set()
+            return await super().open()
 
-    room = WaitingRoom()
-    bringing = asyncio.create_task(bring(room, away, CLOCK))
+    room, store = WaitingRoom(), Away("postgresql://shop@127.0.0.1:1/nowhere")
+    bringing = asyncio.create_task(bring(room, store, CLOCK))
     with room.expecting(["a-1"]) as outcomes:
         await tried.wait()
         done, _ = await asyncio.wait(outcomes.values(), timeout=0.05)
         assert done == set()
     assert not bringing.done()
     bringing.cancel()
+    await asyncio.gather(bringing, return_exceptions=True)
+    await store.close()

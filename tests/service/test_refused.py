@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from gateway.cli import cli
 from gateway.last_events import last_events
 from gateway.refused import sample
-from gateway.refused.table import read
+from gateway.refused.table import Refusal, keep, read
 from gateway.sandbox import Sandbox
 from gateway.store import open_store
 from tests.ledger import until_taken
 from tests.service.conftest import KEY, cart, event, running_shop, settings
+from tests.service.test_api_calls import rows_of
 from tests.service.test_console import OPERATOR, Operated
 from tests.service.test_security import MARK, PERSON, PHONE
 
@@ -137,3 +138,14 @@ async def test_bad_orders_of_a_call_are_sampled_each_with_its_place(shop: Operat
     (found,) = await until_sampled(shop, 1, type="AddOrders")
     assert found["errors"][0]["pointer"] == "/orders/7/totalCost"
     assert found["event"]["orders"][3]["totalCost"] == "<4 letters>"
+
+
+async def test_a_gateway_that_starts_removes_what_is_a_week_old_whoever_it_was_of(
+    tmp_path: Path, sandbox: Sandbox
+):
+    store = await open_store(f"sqlite:{tmp_path}/links.db")
+    await keep(store, [Refusal("gone-shop", "1", "PageView", "strict_mode", 0, "[]", "{}")])
+    await store.close()
+    async with running_shop(settings(tmp_path, sandbox), sandbox), asyncio.timeout(20):
+        while rows_of(tmp_path, "SELECT 1 FROM refused"):
+            await asyncio.sleep(0.02)

@@ -9,11 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.clock import SystemClock
 from gateway.config import Config, Listen
+from gateway.errors import ConfigError
 from gateway.sandbox import Sandbox
-from gateway.setup import commands
+from gateway.setup import commands, tracking
 from tests.contracts.test_setup import away
 from tests.service.conftest import cart, event, running_shop, settings
 from tests.service.test_api_calls import requests
@@ -251,9 +253,8 @@ async def test_while_the_database_is_away_pages_get_what_was_served_before(shop:
 async def test_a_script_that_esputnik_changes_is_fetched_after_a_day_and_the_last_good_one_stays(
     shop: Connected,
 ):
-    await shop.set_up()
+    snippet = (await shop.set_up())["snippet"]
     before, count = (await shop.page())[2], 1
-    await shop.register_elsewhere("other.example")
     shop.clock.ahead += DAY_SECONDS - 60
     assert (await shop.page())[2] == before
     for fault in ({"status": 503}, {"status": 200, "body": "<html>none</html>"}):
@@ -266,11 +267,71 @@ async def test_a_script_that_esputnik_changes_is_fetched_after_a_day_and_the_las
                 await asyncio.sleep(0.02)
         assert (await shop.page())[2] == before
     shop.clock.ahead += 600
+    changed = snippet.replace("RECOMS: true", "RECOMS: false")
+    await shop.faults({"path": "/api/v1/site/script", "times": 1, "status": 200, "body": changed})
     async with asyncio.timeout(20):
         while (await shop.page())[2] == before:
             await asyncio.sleep(0.02)
     _, status = await shop.ask("GET", SETUP)
     assert status["tracking"]["domain"] == "shop.example"
+
+
+async def test_the_script_of_another_domain_of_the_account_takes_no_place(shop: Connected):
+    """eSputnik's answer to `GET /v1/site/script` names no domain: here it is that of the newest."""
+    snippet = (await shop.set_up())["snippet"]
+    await shop.register_elsewhere("newer.example")
+    again = await shop.set_up()
+    assert again["snippet"] == snippet
+    assert again["notes"] == [tracking.ANOTHERS]
+    before = (await shop.page())[2]
+    shop.clock.ahead += DAY_SECONDS + 60
+    asked_before = len(await asked(shop, "/api/v1/site/script"))
+    with capture_logs() as logs:
+        assert (await shop.page())[2] == before
+        async with asyncio.timeout(20):
+            while not logs:
+                await asyncio.sleep(0.02)
+        shop.clock.ahead += 600
+        assert (await shop.page())[2] == before
+    assert [log["reason"] for log in logs] == [tracking.ANOTHERS]
+    assert len(await asked(shop, "/api/v1/site/script")) == asked_before + 1
+
+
+async def test_where_only_another_domains_script_is_to_be_had_the_operator_gives_his(
+    shop: Connected, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    site_id = await shop.register_elsewhere("shop.example")
+    other = await shop.set_up("other.example")
+    for order in ({}, {"site_id": site_id}):
+        status, answer = await shop.ask("POST", TRACKING, {"domain": "shop.example", **order})
+        assert (status, answer["code"]) == (409, "setup_refused")
+        assert "eSputnik gives the script of other.example" in answer["detail"]
+        assert answer["detail"].endswith("take the script from the account and give it with --script FILE")
+    mine = other["snippet"].replace(other["site_id"], site_id)
+    (tmp_path / "script.html").write_text(mine)
+    of = {"site": "shop", "domain": "shop.example"}
+    await shop.run(commands.tracking, **of, site_id="", script=tmp_path / "script.html")
+    assert f"/scripts/{site_id}.js" in capsys.readouterr().out
+    assert (await shop.set_up())["snippet"] == mine
+    shop.clock.ahead += DAY_SECONDS + 60
+    count = len(await asked(shop, "/api/v1/site/script"))
+    assert site_id in (await shop.page())[2]
+    assert len(await asked(shop, "/api/v1/site/script")) == count
+    assert (await shop.ask("GET", SETUP))[1]["tracking"]["script_is_given"] is True
+    status, answer = await shop.ask("POST", TRACKING, {"domain": "shop.example", "script": "<p>none</p>"})
+    assert (status, answer["detail"].startswith("/script: holds no whole <script>")) == (400, True)
+    with pytest.raises(ConfigError, match=r"--script nowhere\.html: No such file"):
+        commands.tracking(**of, script=Path("nowhere.html"))
+
+
+async def test_a_script_that_does_not_tell_whose_it_is_is_kept_with_a_word_of_that(shop: Connected):
+    plain = {"path": "/api/v1/site/script", "times": 2, "status": 200, "body": "<script>eS()</script>"}
+    await shop.faults(plain)
+    (note,) = (await shop.set_up())["notes"]
+    assert "no siteId known here stands in this one" in note
+    (note,) = (await shop.set_up("other.example"))["notes"]
+    assert "this one was given for shop.example, too" in note
+    assert "compare it with what the account shows for other.example" in note
 
 
 async def test_status_tells_what_is_missing_what_agrees_and_when_events_were_last_delivered(shop: Connected):

@@ -189,6 +189,14 @@ async def test_the_command_prints_the_merged_file_and_ends_with_1(shop: Pushing)
     assert not (shop.folder / "sw-yespo.js").exists()
 
 
+async def test_a_worker_that_stands_at_the_shop_and_in_the_file_is_told_once(shop: Pushing):
+    shop.front.files["/sw-yespo.js"] = File(ONESIGNAL)
+    _, problem = await shop.set_up(file=ONESIGNAL)
+    assert len(problem["advice"]["workers"]) == 1
+    _, problem = await shop.set_up(file=f"{ONESIGNAL}own();")
+    assert len(problem["advice"]["workers"]) == 2
+
+
 async def test_the_worker_is_written_and_written_again_but_never_over_anothers(shop: Pushing):
     file = shop.folder / "sw-yespo.js"
     for _ in range(2):
@@ -281,6 +289,9 @@ async def test_a_path_that_differs_from_the_one_esputnik_has_is_told(shop: Pushi
     await shop.set_up()
     _, answer = await shop.set_up(worker_path="/other.js")
     assert "its script registers /sw-yespo.js" in answer["notes"][0]
+    assert (await shop.ask("GET", SETUP))[1]["webpush"]["registered_instead"] == "/sw-yespo.js"
+    await shop.set_up()
+    assert (await shop.ask("GET", SETUP))[1]["webpush"]["registered_instead"] is None
 
 
 async def test_a_push_token_that_the_shop_collects_itself_arrives_as_a_contact(shop: Pushing):

@@ -60,9 +60,12 @@ def test_a_backends_first_cart_is_told_what_it_costs_once_and_every_one_goes_on(
     assert codes(results) == [[], ["cart_from_backend"], []]
     assert codes(later) == [[]]
     assert len(records + more) == 4
-    assert [log["site"] for log in logs if log["event"] == "cart_from_backend"] == ["shop"]
+    assert [(log["site"], log["log_level"]) for log in logs] == [("shop", "warning")]
 
 
-def test_a_site_that_says_its_carts_are_the_backends_needs_no_telling():
-    results, records = desk(sources={"StatusCart": "backend"}).judge([cart()], now())
-    assert (codes(results), len(records)) == ([[]], 1)
+def test_a_site_that_says_its_carts_are_the_backends_is_told_once_too_and_its_log_warns_of_nothing():
+    shop = desk(sources={"StatusCart": "backend"})
+    with capture_logs() as logs:
+        results, records = shop.judge([cart(), cart(2)], now())
+    assert (codes(results), len(records)) == ([["cart_from_backend"], []], 2)
+    assert [(log["event"], log["log_level"]) for log in logs] == [("cart_from_backend", "info")]

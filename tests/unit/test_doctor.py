@@ -79,6 +79,11 @@ def test_what_is_not_posted_yet_is_told_beside_what_is():
     assert "eSputnik's script sends it by itself" in found.says
 
 
+def test_carts_of_a_backend_are_told_with_what_they_cost():
+    assert "shows no cart recommendation blocks on the site" in events(StatusCart=1).says
+    assert "recommendation" not in events(ProductPage=1).says
+
+
 def test_a_type_that_the_browser_sends_is_not_asked_of_a_backend():
     site = Site(id="shop", keys=["shop-key"], sources=dict.fromkeys(judging._WANTED, "browser"))
     assert events(site).state == "unknown"
@@ -143,9 +148,52 @@ def test_a_page_is_searched_for_this_sites_script(text: str, script: str | None,
 )
 def test_a_worker_has_to_be_esputniks_and_javascript(status: int, content_type: str, text: str, says: str):
     seen = Seen("/sw.js", "/", status, content_type, text, is_whole=True)
-    found = judging_shop.worker("shop", "shop.example", seen, ["https://own.example/sw.js"])
+    found = judging_shop.worker("shop", "shop.example", seen, "/", None, ["https://own.example/sw.js"])
     assert says in found.says
     assert (found.state == "ok") == (says == "imports")
+
+
+YESPO = "importScripts('https://push.yespo.io/{}.js');"
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed", "scope", "state", "says"),
+    [
+        ("/sw.js", "", "/", "ok", "for the scope /"),
+        ("/push/sw.js", "", "/push/", "ok", ""),
+        ("/push/sw.js", "", "/", "broken", "comes without Service-Worker-Allowed, so browsers refuse"),
+        ("/push/sw.js", "/", "/", "ok", ""),
+        ("/push/sw.js", "..", "/", "ok", ""),
+        ("/push/sw.js", "https://shop.example/", "/", "ok", ""),
+        ("/push/sw.js", "/uk/", "/", "broken", "with Service-Worker-Allowed: /uk/, so browsers refuse"),
+        ("/sw.js", "/uk/", "/", "broken", "refuse it the scope /"),
+        ("/push/sw.js", "http://[", "/", "broken", "refuse it the scope /"),
+    ],
+)
+def test_a_worker_needs_the_header_that_its_scope_needs(
+    path: str, allowed: str, scope: str, state: str, says: str
+):
+    text = YESPO.format("sw")
+    seen = Seen(path, "/", 200, "text/javascript", text, is_whole=True, allowed=allowed)
+    found = judging_shop.worker("shop", "shop.example", seen, scope, text, [])
+    assert (found.state, says in found.says) == (state, True), found
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        (YESPO.format("given"), "ok"),
+        (f"// ours\n{YESPO.format('given')}\nself.addEventListener('push', own);", "ok"),
+        (YESPO.format("of-another-domain"), "warning"),
+        (f"{YESPO.format('another')} // {YESPO.format('given')[:-1]}", "warning"),
+        ("importScripts('https://own.example/sw.js');", "ok"),
+    ],
+)
+def test_a_worker_of_esputniks_that_is_not_the_one_it_gave_is_told(text: str, state: str):
+    seen = Seen("/sw.js", "/", 200, "text/javascript", text, is_whole=True)
+    given = YESPO.format("given")
+    ours = ["https://push.yespo.io/given.js", "https://own.example/sw.js"]
+    assert judging_shop.worker("shop", "shop.example", seen, "/", given, ours).state == state
 
 
 @pytest.mark.parametrize(
