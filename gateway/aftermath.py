@@ -6,7 +6,7 @@ from gateway.calls import IMPORTS
 from gateway.clock import Clock
 from gateway.delivery.bulk import failures
 from gateway.erasure import Erasure
-from gateway.esputnik.answers import Answer
+from gateway.esputnik.answers import Answer, elements
 from gateway.esputnik.errors import EsputnikError
 from gateway.event import Record
 from gateway.jobs import table
@@ -56,4 +56,4 @@ class Aftermath:
 
 
 def _rows(record: Record) -> int:
-    return len(orjson.loads(record.body).get("contacts", ()))
+    return len(elements(orjson.loads(record.body).get("contacts")))

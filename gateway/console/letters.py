@@ -26,7 +26,7 @@ _LETTERS = f"""
     FROM dead_letters {_CHOSEN} AND id > $5 AND id <= $6 ORDER BY id LIMIT $7
 """  # noqa: S608
 _NEWEST = "SELECT coalesce(max(id), 0) FROM dead_letters"
-_CHANGE = "UPDATE dead_letters SET record = $2 WHERE event_id = $1"
+_CHANGE = "UPDATE dead_letters SET record = $2 WHERE event_id = $1 AND record = $3 RETURNING id"
 _REMOVE = "DELETE FROM dead_letters WHERE event_id IN (SELECT value->>0 FROM rows($1))"
 _REMOVE_UNRENEWED = """
     DELETE FROM dead_letters
@@ -109,10 +109,15 @@ def _names_of(letter: Letter) -> list[str]:
     return names_in(record) if record is not None else []
 
 
-async def change(store: Store, letter: Letter, record: Record) -> None:
-    """Put an edited record into the letter. Raises Unreachable."""
+async def change(store: Store, letter: Letter, record: Record) -> bool:
+    """Put an edited record into the letter; return whether it was still as it had been read.
+
+    Kept anew meanwhile it counts one more replay: with the old count, delivery would take the next one for a
+    copy of what it has done. Raises Unreachable.
+    """
     async with store.transaction() as transaction:
-        await transaction.execute(_CHANGE, letter.event_id, record.encode())
+        rows = await transaction.fetch(_CHANGE, letter.event_id, record.encode(), letter.record)
+    return bool(rows)
 
 
 async def remove(store: Store, gone: Sequence[Letter]) -> None:

@@ -146,7 +146,8 @@ class Console:
         except (BadPatch, orjson.JSONDecodeError) as problem:
             detail = str(problem) if isinstance(problem, BadPatch) else "the body is not JSON"
             raise Problem(400, "bad_patch", detail) from None
-        await letters.change(self._store, letter, changed)
+        if not await letters.change(self._store, letter, changed):
+            raise Problem(409, "changed_meanwhile", "the letter was sent again meanwhile; look at it anew")
         return json_of(_told(letter) | _shown(changed))
 
     async def post_replay(self, request: web.Request) -> web.Response:

@@ -27,6 +27,8 @@ def gather(first: Pending) -> Callable[[Pending], bool] | None:
     if first.record is None or first.letters or first.record.type != ApiCall.ADD_ORDERS or first.most < 2:
         return None
     ids = {order_id(first.record)}
+    if "" in ids:
+        return None
     size = len(first.record.body)
     most = first.most
 
@@ -38,7 +40,7 @@ def gather(first: Pending) -> Callable[[Pending], bool] | None:
         if len(ids) >= min(most, other.most) or size + len(record.body) > BULK_BYTES:
             return False
         other_id = order_id(record)
-        if other_id in ids:
+        if not other_id or other_id in ids:
             return False
         ids.add(other_id)
         size += len(record.body)
@@ -49,8 +51,8 @@ def gather(first: Pending) -> Callable[[Pending], bool] | None:
 
 
 def order_id(record: Record) -> str:
-    """Return the order's own id at the store."""
-    return str(orjson.loads(record.body)["externalOrderId"])
+    """Return the order's own id at the store; "" where an operator has patched it away."""
+    return str(orjson.loads(record.body).get("externalOrderId") or "")
 
 
 class Sorted(NamedTuple):
@@ -108,7 +110,8 @@ def _failures(record: Record, name: str, failed: Sequence[Any], keys: Keys) -> l
         return []
     body: dict[str, Any] = orjson.loads(record.body)
     ours: dict[str, Any] = {}
-    for candidate in body.get(name, ()):
+    # Of a letter that an operator has patched anything may stand there.
+    for candidate in (one for one in elements(body.get(name)) if isinstance(one, dict)):
         for key in keys(candidate):
             ours.setdefault(key, candidate)
     found = []

@@ -82,10 +82,10 @@ def call_for(records: Sequence[Record], tracker_site_id: str | None = None) -> C
 
 
 def _naming(site_id: str, body: bytes) -> bytes:
-    """Return the event with that siteId; a cookie's link message has none."""
+    """Return the event with that siteId; a cookie's link message has none, nor may a patched dead letter."""
     event = orjson.loads(body)
     info = event.get("GeneralInfo")
-    if info is None or info.get("siteId") == site_id:
+    if not isinstance(info, dict) or info.get("siteId") == site_id:
         return body
     info["siteId"] = site_id
     return orjson.dumps(event)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.errors import Unreachable
+from gateway.errors import ConfigError, Unreachable
 from gateway.lock import Lock
 from gateway.store import Argument, Row, Statement
 from gateway.store.dialect import SQLITE, statement
@@ -87,7 +87,12 @@ class SqliteStore:
         self._path.touch(mode=0o600)  # SQLite gives its journal the same mode
         self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=_LOCK_SECONDS)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:  # in use, or no room: it may be well later
+            raise
+        except sqlite3.DatabaseError as problem:
+            raise ConfigError([f"links: {self._path} cannot be used as a database: {problem}"]) from None
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
 

@@ -39,13 +39,7 @@ class Observer:
 
     async def _committed(self, group: str, places: list[TopicPartition]) -> dict[int, tuple[int, Ranges]]:
         if self._admin is None:
-            admin = AIOKafkaAdminClient(**self._connection)
-            try:
-                await admin.start()
-            except BaseException:  # cut short, too: half a connection would never be of use again
-                await admin.close()
-                raise
-            self._admin = admin
+            self._admin = await self._connected()
         # Unlike a consumer's `committed`, this answers with the metadata, where the done ranges are.
         offsets = await self._admin.list_consumer_group_offsets(group, partitions=places)
         return {
@@ -53,6 +47,15 @@ class Observer:
             for place, mark in offsets.items()
             if mark.offset >= 0
         }
+
+    async def _connected(self) -> AIOKafkaAdminClient:
+        admin = AIOKafkaAdminClient(**self._connection)
+        try:
+            await admin.start()
+        except BaseException:  # whoever asked may have given up: half connected, it would fail the next one
+            await admin.close()
+            raise
+        return admin
 
     async def backlog(self, group: str) -> Backlog:
         """Return how many records the group has not done and the age of the oldest; raises Unreachable.

@@ -192,11 +192,9 @@ class Reader:
                 self._rewind(place, records[0].offset)
                 continue
             items = [Item(record.offset, record.value) for record in records]
-            done = self._done.get(place.partition) if self._done else None
-            if done:
-                items = not_done(items, done)
-            if items:
-                yield Chunk(place.partition, items)
+            done = (self._done or {}).get(place.partition, ())
+            if items := not_done(items, done):
+                yield Chunk(place.partition, items, done)
 
     def _rewind(self, place: TopicPartition, offset: int) -> None:
         assert self._consumer is not None

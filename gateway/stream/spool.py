@@ -14,7 +14,7 @@ import structlog
 
 from gateway import metrics
 from gateway.config import StreamSettings
-from gateway.errors import NotDurable
+from gateway.errors import ConfigError, NotDurable
 from gateway.stream import Chunk, Entry, Mark
 from gateway.stream.gather import DISK_SECONDS
 from gateway.stream.sqlite import SqliteLog, SqliteStream
@@ -48,16 +48,22 @@ class Spool:
     async def open(cls, settings: StreamSettings, topic: str, writes: Sequence[Write]) -> "Spool":
         """Return the spool in front of one write for each partition, draining what an earlier run left.
 
-        Raises ConfigError when the file belongs to another process or a newer version.
+        Raises ConfigError when the file belongs to another process or a newer version, or holds what was
+        spooled for another number of partitions.
         """
         disk = {"path": settings.spool_path, "append_seconds": DISK_SECONDS, "keep_hours": 0}
         log = SqliteLog(settings.model_copy(update=disk))
         spool = cls(log, settings, topic)
-        for number, write in enumerate(writes):
-            stream = await log.topic(f"{topic}.{number}")
-            partition = SpooledPartition(spool, stream, write)
-            spool.partitions.append(partition)
-            await partition.start()
+        names = [f"{topic}.{number}" for number in range(len(writes))]
+        try:
+            await _check_partitions(log, names, settings)
+            for name, write in zip(names, writes, strict=True):
+                partition = SpooledPartition(spool, await log.topic(name), write)
+                spool.partitions.append(partition)
+                await partition.start()
+        except BaseException:
+            await spool.close()
+            raise
         return spool
 
     def take(self, size: int) -> None:
@@ -151,12 +157,16 @@ class SpooledPartition:
 
     async def _move(self, chunk: Chunk) -> None:
         entries = [_unpacked(item.value) for item in chunk.items]
-        await _patiently(lambda: self._write(entries))
+        await _patiently(lambda: self._write(entries), self._tell_why)
         mark = Mark(chunk.partition, chunk.items[-1].offset + 1)
         await _patiently(lambda: self._disk.commit(GROUP, [mark]))
         self._spool.give_back(sum(len(item.value) for item in chunk.items))
         self._drained = mark.low
         self._spool.tell()
+
+    def _tell_why(self, problem: Exception) -> None:
+        """Log what keeps Kafka from taking them: it may be one that waits for an operator."""
+        _log.warning("spool_waits", partition=self._disk.name, reason=f"{type(problem).__name__}: {problem}")
 
     async def stop(self) -> None:
         """Stop draining."""
@@ -166,19 +176,42 @@ class SpooledPartition:
                 await asyncio.wait((work,))
 
 
+async def _check_partitions(log: SqliteLog, names: list[str], settings: StreamSettings) -> None:
+    """Raise ConfigError for a file with records of other partitions: nobody would drain them, or in order."""
+    known = {str(name) for (name,) in await log.query("SELECT name FROM topics")}
+    stranded = known.difference(names) if known.issuperset(names) else known
+    left = sum([(await (await log.topic(name)).backlog(GROUP)).count for name in sorted(stranded)])
+    if left:
+        raise ConfigError(
+            [
+                f"stream.partitions is {len(names)}, but {settings.spool_path} holds {left} records that "
+                "were spooled with another count; start with that one until they are drained"
+            ]
+        )
+
+
 def _look_at(late: asyncio.Future[None]) -> None:
     """Take note of how it ended, which nobody waits for any more."""
     if not late.cancelled():
         late.exception()
 
 
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Return what the attempt does in the end, however often Kafka or the disk is away."""
+async def _patiently(
+    attempt: Callable[[], Awaitable[T]], tell: Callable[[Exception], None] = lambda _: None
+) -> T:
+    """Return what the attempt does in the end, however often Kafka or the disk is away.
+
+    What fails in the same way again is told once.
+    """
     failures = 0
+    told: set[type[Exception]] = set()
     while True:
         try:
             return await attempt()
-        except Exception:  # any, for aiokafka asserts, too: without a drainer it all would stay on disk
+        except Exception as problem:  # any, for aiokafka asserts: without a drainer it all would stay on disk
+            if type(problem) not in told:
+                told.add(type(problem))
+                tell(problem)
             await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             failures += 1
 

@@ -116,6 +116,7 @@ class SqliteStream:
 
     def __init__(self, log: SqliteLog, name: str, number: int, following: int) -> None:
         self._log = log
+        self.name = name
         self._number = number
         self._following = following
         self._gatherer = Gatherer(self._write, log.seconds, name)
@@ -164,7 +165,7 @@ class SqliteStream:
         while (patience := deadline - time.monotonic()) > 0 and not self._closed:
             arrival = self._arrival
             if items := await self._next(place, limit):
-                return Taken([Chunk(PARTITION, items)])
+                return Taken([Chunk(PARTITION, items, place.done)])
             if place.next >= self._following:
                 await asyncio.wait((arrival,), timeout=patience)
         return Taken([])

@@ -53,7 +53,10 @@ def prepare(path: Path) -> None:
     Raises ConfigError for a file that a newer version wrote, or that is no such file at all.
     """
     path.touch(mode=0o600)
-    connection = connect(path)
+    try:
+        connection = connect(path)
+    except sqlite3.DatabaseError as problem:
+        raise ConfigError([f"{path} cannot be used as a stream: {problem}"]) from None
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:

@@ -11,10 +11,17 @@ class Books:
 
     accepted: dict[str, str] = field(default_factory=dict)
     """Place (`person/number`) of each event answered as accepted, by its id, in the order of the answers."""
+    reused: int = 0
+    """Events answered as accepted with the id of another one, which its books would hide."""
     refused: set[str] = field(default_factory=set)
     """Places of events answered as refused."""
     late: int = 0
-    """Answers that came after the deadline."""
+    """Posts that were over, by an answer or without one, after the deadline."""
+
+    def accept(self, event_id: str, place: str) -> None:
+        """Write down an event that was answered as accepted."""
+        self.reused += event_id in self.accepted
+        self.accepted[event_id] = place
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,9 @@ class Verdict:
 
     accepted: int
     lost: int
+    """Events that did not arrive under the id they were accepted with."""
+    reused: int
+    """Events that were given an id which another one had."""
     overtaken: int
     """Persons whose events first arrived in another order than they were accepted."""
     doubled: int
@@ -35,19 +45,21 @@ class Verdict:
     @property
     def is_clean(self) -> bool:
         """Whether every promise was kept."""
-        broken = self.lost, self.overtaken, self.doubled, self.refused_but_delivered, self.late
+        broken = self.lost, self.reused, self.overtaken, self.doubled, self.refused_but_delivered, self.late
         return not any(broken)
 
 
 def audit(books: Books, arrivals: Sequence[tuple[str, str]]) -> Verdict:
     """Compare the books with the arrivals: (id, place) of each in the order of arrival."""
+    arrived = set(arrivals)
     times = Counter(event_id for event_id, _ in arrivals)
     ids: dict[str, set[str]] = {}
     for event_id, place in arrivals:
         ids.setdefault(place, set()).add(event_id)
     return Verdict(
         accepted=len(books.accepted),
-        lost=sum(event_id not in times for event_id in books.accepted),
+        lost=sum(one not in arrived for one in books.accepted.items()),
+        reused=books.reused,
         overtaken=_overtaken(books.accepted, times),
         doubled=sum(len(found) > 1 for found in ids.values()),
         refused_but_delivered=len(books.refused & ids.keys()),

@@ -17,6 +17,8 @@ STORES = 4
 """Posters side by side, each with its own persons, one post at a time: so there is an order to keep."""
 PERSONS = 25
 """Of each store."""
+_BREATH_SECONDS = 0.05
+"""Wait behind a post without results: nobody may be there."""
 
 
 class Poster:
@@ -47,26 +49,30 @@ class Poster:
         while not self._stopped.is_set():
             batch = list(islice(events, self._batch))
             started = time.monotonic()
-            try:
-                async with http.post(
-                    f"{self._url}/v1/events", json=batch, headers={"X-Api-Key": KEY}
-                ) as answer:
-                    results = (await answer.json()).get("results")
-            except (aiohttp.ClientError, TimeoutError, ValueError):
-                self.unanswered += len(batch)
-                await asyncio.sleep(0.05)
-                continue
+            results = await self._results(http, batch)
             self.books.late += time.monotonic() - started > self._deadline
             if results is None:
                 self.unanswered += len(batch)
+                await asyncio.sleep(_BREATH_SECONDS)
             else:
                 self._write_down(batch, results)
             await asyncio.sleep(self._pause)
 
+    async def _results(
+        self, http: aiohttp.ClientSession, batch: list[dict[str, Any]]
+    ) -> list[dict[str, Any]] | None:
+        """Return what became of each event; None where that is not known."""
+        try:
+            async with http.post(f"{self._url}/v1/events", json=batch, headers={"X-Api-Key": KEY}) as answer:
+                results: list[dict[str, Any]] | None = (await answer.json()).get("results")
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return None
+        return results
+
     def _write_down(self, batch: list[dict[str, Any]], results: list[dict[str, Any]]) -> None:
         for one, result in zip(batch, results, strict=True):
             if result["status"] == "accepted":
-                self.books.accepted[result["id"]] = place(one)
+                self.books.accept(result["id"], place(one))
             else:
                 self.books.refused.add(place(one))
 

@@ -36,12 +36,21 @@ def swapped(arrivals):
         (swapped(ARRIVALS), {"overtaken": 1}),
         ([*ARRIVALS, ("another-id", "0/0")], {"doubled": 1}),
         ([*ARRIVALS, ("id-x", "0/99")], {"refused_but_delivered": 1}),
+        ([(ARRIVALS[0][0], "0/77"), *ARRIVALS[1:]], {"lost": 1}),
     ],
 )
 def test_a_planted_fault_is_found_and_no_other(arrivals, planted):
     verdict = audit(BOOKS, arrivals)
     assert verdict == replace(CLEAN, **planted)
     assert not verdict.is_clean
+
+
+def test_an_id_that_two_events_were_answered_with_is_found():
+    books = Books()
+    for place in ("0/1", "0/2"):
+        books.accept("one-id", place)
+    assert audit(books, [("one-id", "0/2")]).reused == 1
+    assert not audit(books, [("one-id", "0/2")]).is_clean
 
 
 def test_a_late_answer_is_found():

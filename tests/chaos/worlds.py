@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ from gateway.sandbox import Sandbox
 from tests.processes import Process, running, write_config
 
 _SUPERVISOR_SECONDS = 0.5
+_READY_SECONDS = 20
 
 Fault = Callable[[random.Random], Awaitable[None]]
 
@@ -107,8 +108,23 @@ def _ended(process: Process) -> Fault:
     async def end(shuffle: random.Random) -> None:
         await asyncio.to_thread(process.end, shuffle.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
         await asyncio.sleep(shuffle.uniform(0, 0.5))
+        if process.port is not None and shuffle.random() < 0.5:
+            # Else a machine where a start takes longer than the next fault would never see it at work.
+            await _until_ready(process.port)
 
     return end
+
+
+async def _until_ready(port: int) -> None:
+    """Return once whoever keeps it up has brought it back, or when that takes too long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as http:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -1,13 +1,14 @@
 """Dead letters go back into the stream once and in their order, in both databases."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import Clock, SystemClock
 from gateway.config import StreamSettings
-from gateway.console.letters import Choice, letters, newest
+from gateway.console.letters import Choice, change, letters, newest, remove
 from gateway.console.replay import replay
 from gateway.delivery.dead_letters import DeadLetters
 from gateway.delivery.reading import dead
@@ -98,3 +99,18 @@ async def test_what_is_kept_after_a_replay_began_is_not_among_its_batches(store:
     until = await newest(store)
     await refuse(store, record("e-2"))
     assert [letter.event_id for letter in await letters(store, Choice(), until=until)] == ["e-1"]
+
+
+async def test_a_letter_that_was_kept_anew_or_sent_since_it_was_read_is_not_edited(store: Store) -> None:
+    await refuse(store, record("e-1"))
+    (read,) = await letters(store, Choice())
+    edited = replace(record("e-1"), body=b'{"edited": 1}')
+    await refuse(store, replace(record("e-1"), replays=1))
+    assert not await change(store, read, edited)
+    (renewed,) = await letters(store, Choice())
+    assert Record.decode(renewed.record).replays == 1
+    assert await change(store, renewed, replace(edited, replays=1))
+    (changed,) = await letters(store, Choice())
+    assert Record.decode(changed.record) == replace(edited, replays=1)
+    await remove(store, [changed])
+    assert not await change(store, changed, edited)

@@ -178,6 +178,13 @@ async def test_a_sqlite_file_that_cannot_be_made_is_unreachable(tmp_path: Path) 
         await open_store(f"sqlite:{tmp_path}/links.db")
 
 
+async def test_a_sqlite_file_that_is_no_database_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "links.db").write_bytes(b"not a database at all" * 500)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"links\.db cannot be used as a database"):
+            await open_store(f"sqlite:{tmp_path}/links.db")
+
+
 async def test_a_killed_postgres_is_unreachable_and_the_same_store_works_when_it_is_back() -> None:
     async def write_through_a_crash() -> None:
         async with store.transaction() as transaction:

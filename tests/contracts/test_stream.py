@@ -199,8 +199,23 @@ async def test_what_was_done_beyond_the_mark_is_not_read_again(settings: StreamS
         await stream.commit("readers", [Mark(chunks[0].partition, offsets[1], done)])
         assert (await stream.backlog("readers")).count == 6
     async with open_log(settings) as log:
-        found = await take_texts(await log.topic("events"), 6)
-    assert found == ["a-1", "a-2", "a-5", "a-6", "a-8", "a-9"]
+        chunks = await take(await log.topic("events"), 6)
+    assert texts(Taken(chunks)) == ["a-1", "a-2", "a-5", "a-6", "a-8", "a-9"]
+
+
+async def test_with_what_is_read_comes_what_the_mark_says_is_done_far_beyond_it(
+    settings: StreamSettings,
+) -> None:
+    async with open_log(settings) as log:
+        stream = await log.topic("events")
+        await stream.append(entries(*(f"a-{number}" for number in range(10))))
+        chunks = await take(stream, 10)
+        offsets = [item.offset for chunk in chunks for item in chunk.items]
+        done = ((offsets[5], offsets[8]),)
+        await stream.commit("readers", [Mark(chunks[0].partition, offsets[0], done)])
+    async with open_log(settings) as log:
+        (first, *_) = await take(await log.topic("events"), 1, limit=2)
+    assert first.done == done, "a mark written before the reader has come there must not forget it"
 
 
 async def test_a_mark_for_a_partition_not_held_is_dropped(stream: Stream) -> None:

@@ -12,7 +12,8 @@ from gateway.demo.parts import Kafka
 from gateway.errors import NotDurable, Unreachable
 from gateway.stream import Entry, Mark, Stream
 from gateway.stream.kafka import KafkaLog
-from gateway.stream.kafka_topics import create_topics
+from gateway.stream.kafka_backlog import Observer
+from gateway.stream.kafka_topics import connection, create_topics, topic_name
 from gateway.stream.opening import Log, open_log
 
 SLACK = 2.0
@@ -157,6 +158,23 @@ async def test_marks_and_backlog_say_that_kafka_is_away(kafka: Kafka, stream: St
                 await stream.read("readers", 1)
                 await stream.commit("readers", [Mark(chunk.partition, 1)])
                 left = (await stream.backlog("readers")).count
+
+
+async def test_a_question_about_marks_that_was_given_up_does_not_spoil_the_next_one(
+    kafka: Kafka, settings: StreamSettings, stream: Stream
+) -> None:
+    observer = Observer(topic_name(settings, "events"), 4, connection(settings))
+    kafka.pause()
+    try:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await observer.marks("nobody", range(4))
+    finally:
+        kafka.resume()
+    try:
+        assert await observer.marks("nobody", range(4)) == {}
+    finally:
+        await observer.close()
 
 
 @pytest.mark.parametrize("how", ["pause", "kill"])

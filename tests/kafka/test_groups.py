@@ -140,11 +140,11 @@ async def test_a_reader_whose_partitions_are_full_for_longer_than_it_may_be_sile
     stream = await log.topic("events")
     assert isinstance(stream, KafkaStream)
     reader = stream._reader("readers")
-    reader._arguments["max_poll_interval_ms"] = 1500  # hours, in short
+    reader._arguments["max_poll_interval_ms"] = 3000  # hours, in short
     await post(stream, 0, 100)
     while not (await stream.read("readers", 10)).chunks:
         pass
-    for _ in range(60):
+    for _ in range(90):
         assert await stream.read("readers", 10, full=range(4)) == Taken([])
     assert (await stream.read("readers", 10)).chunks
 

@@ -68,6 +68,12 @@ def sent(esputnik: Tracker) -> list[str]:
     return [one for _, body in esputnik.calls for one in ids_of(body)]
 
 
+def sent_orders(esputnik: Tracker) -> list[str]:
+    """Return the ids of the orders that were posted, of those that have one."""
+    bodies = [orjson.loads(body) for _, body in esputnik.calls]
+    return [one["externalOrderId"] for body in bodies for one in body.get("orders", ()) if any(one.values())]
+
+
 def alone(esputnik: Tracker) -> set[str]:
     """Return the orders that were posted without any other."""
     lists = [ids_of(body) for _, body in esputnik.calls]
@@ -278,3 +284,32 @@ async def test_too_many_products_hold_up_products_alone(parts: Parts, esputnik: 
         await until(lambda: len(esputnik.taken) == 20)
         assert esputnik.requests_of("a-1") == 1
         await until(lambda: "a-1" in esputnik.taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (ApiCall.ADD_ORDERS, {}),
+        (ApiCall.ADD_ORDERS, {"externalOrderId": None}),
+        (ApiCall.ADD_CONTACTS, {"contacts": 5}),
+        (ApiCall.ADD_CONTACTS, {"contacts": ["x"]}),
+        (ApiCall.UPDATE_PRODUCTS, {"products": [5]}),
+        (ApiCall.DELETE_PRODUCTS, {"products": {"productId": "1"}}),
+    ],
+)
+async def test_a_call_that_an_operator_has_patched_out_of_shape_holds_up_no_other(
+    parts: Parts, esputnik: Tracker, kind: ApiCall, body: Any
+) -> None:
+    failed = {"externalCustomerId": "1", "productId": "1", "externalOrderId": "1"}
+    document = {
+        "asyncSessionId": "s",
+        "failedContacts": [failed],
+        "items": [{**failed, "status": "rejected"}],
+        "failedOrders": [],
+    }
+    esputnik.script["a-1"] = [says(200, orjson.dumps(document))]
+    await put(parts, order("b-1", 1), call("a-1", kind, "POST v1/calls", body), order("c-1", 2))
+    async with parts.delivering(esputnik, concurrency=1):
+        await until_done(parts)
+    assert esputnik.requests_of("a-1") == 1
+    assert sorted(sent_orders(esputnik)) == ["1", "2"]

@@ -137,6 +137,9 @@ async def test_what_a_person_sent_reaches_no_log_metric_or_error(tmp_path: Path)
             await ask_everything(gateway)
             await send_what_is_no_http(port)
             await until_taken(sandbox.url, 8)
+            async with asyncio.timeout(20):
+                while '"reason":"bad_request"' not in gateway.said[-1]:  # and what eSputnik said of it
+                    assert await gateway.ask("GET", "/v1/dead/letters", X_Api_Key=OPERATOR) == 200
             await Listener.ask(metered := Listener(http, metrics_port), "GET", "/metrics")
             assert await asyncio.to_thread(process.end, signal.SIGTERM) == 0
             everything = [*gateway.said, *metered.said, process.log()]

@@ -1,6 +1,7 @@
 """What goes to the tracker of a record."""
 
 import orjson
+import pytest
 
 from gateway.delivery.mapping import call_for
 from gateway.event import LINK_MESSAGE, Record
@@ -30,3 +31,9 @@ def test_an_event_that_names_it_so_a_link_message_and_a_call_of_the_api_go_out_b
     contact = b'{ "GeneralInfo": {"siteId": "shop"} }'
     call = call_for([record(contact, "AddContact", "POST v1/contact")], "es-1")
     assert call.body == contact
+
+
+@pytest.mark.parametrize("info", [5, "x", [], None])
+def test_an_event_whose_general_info_was_patched_away_goes_out_as_it_is(info: object):
+    body = orjson.dumps({"GeneralInfo": info})
+    assert call_for([record(body)], "es-1").body == body

@@ -70,6 +70,17 @@ async def test_a_file_of_a_newer_version_is_refused_and_not_kept_locked(settings
             SqliteLog(settings)
 
 
+async def test_a_file_that_is_no_stream_is_a_sentence_and_left_alone(settings: StreamSettings) -> None:
+    settings.path.parent.mkdir()
+    settings.path.write_bytes(b"not a database at all" * 500)
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError, match=r"stream\.db cannot be used as a stream: file is not a database"
+        ):
+            SqliteLog(settings)
+    assert settings.path.read_bytes() == b"not a database at all" * 500
+
+
 async def test_a_full_disk_refuses_the_append_and_the_next_works_once_there_is_room(log: SqliteLog) -> None:
     stream = await log.topic("events")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
