@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
+from phonenumbers import SUPPORTED_REGIONS
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -63,6 +64,15 @@ def _key(key: SecretStr) -> SecretStr:
 
 Key = Annotated[SecretStr, AfterValidator(_key)]
 """Plain, or as `sha256:...`, which `gateway key new` prints beside each key that it makes."""
+
+
+def _country(code: str) -> str:
+    if code not in SUPPORTED_REGIONS:
+        raise ValueError("is no country's code with phone numbers of its own (ISO 3166, such as UA)")
+    return code
+
+
+Country = Annotated[str, AfterValidator(_country)]
 
 
 def _secret(name: str, path: str) -> str:
@@ -339,7 +349,7 @@ class Site(Section):
     """Which side sends events of a type; of the browser's a backend's are set aside. Without one, both."""
     org_id: str | None = None
     """eSputnik's organisation id, by which messages without a siteId find their site."""
-    country: str = Field("UA", pattern=r"^[A-Z]{2}$")
+    country: Country = "UA"
     """ISO 3166 code of the country whose national phone format shoppers type."""
     strict: bool = False
     """Whether what would be a warning refuses the event."""

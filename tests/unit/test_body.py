@@ -130,7 +130,10 @@ def test_as_many_lines_as_the_limit_pass_and_one_more_is_a_413():
     assert len(parse_lines(b"{}\n" * 3 + b"\n" * 9, 3).items) == 3
     with pytest.raises(Problem) as refused:
         parse_lines(b"{}\n" * 4, 3)
-    assert refused.value.status == 413
+    assert refused.value.code == "too_many_events"
+    with pytest.raises(Problem) as refused:
+        parse_lines(b"{}\n" + b"\n" * 30, 3)
+    assert refused.value.code == "too_many_lines"
 
 
 @pytest.mark.parametrize("line", [b"x\n", b"1\n", b"\n"])

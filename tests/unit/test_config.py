@@ -84,7 +84,7 @@ def test_without_anything_the_missing_variables_are_named(file, monkeypatch):
 
 
 def test_every_mistake_is_named_at_once_with_its_place(file):
-    text = README_FILE.replace("port = 8080", "port = 80800").replace('"UA"', '"Ukraine"') + "colour = 1\n"
+    text = README_FILE.replace("port = 8080", "port = 80800").replace('"UA"', '"ZZ"') + "colour = 1\n"
     places = [mistake.partition(":")[0] for mistake in mistakes(file(text))]
     assert places == ["listen.port", "sites[0].country", "sites[0].colour"]
 
