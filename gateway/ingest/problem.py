@@ -20,6 +20,7 @@ _TITLES = {
     "malformed_encoding": "The body does not match its Content-Encoding",
     "too_large": "The request is too large",
     "too_many_events": "The request holds too many events",
+    "too_many_lines": "The request holds too many lines",
     "too_many_values": "The request holds too many values",
     "unsupported_encoding": "The Content-Encoding is not supported",
     "unsupported_charset": "The charset is not supported",
