@@ -62,6 +62,11 @@ class Call:
     """Whether only its answer tells what became of its rows."""
 
 
+def is_known(record: Record) -> bool:
+    """Return whether `call_for` has a place for it: a newer version may have left calls of other types."""
+    return not record.target or record.type in _ENDPOINTS
+
+
 def call_for(records: Sequence[Record], tracker_site_id: str | None = None) -> Call:
     """Return the call that delivers the records, their bodies unchanged; several are orders.
 

@@ -6,6 +6,7 @@ from typing import TypeGuard
 import orjson
 
 from gateway.delivery.dead_letters import DeadLetter
+from gateway.delivery.mapping import is_known
 from gateway.delivery.retry import Effort, Reason
 from gateway.errors import UnreadableRecord
 from gateway.event import Record
@@ -35,12 +36,12 @@ class Pending:
 def read(site: str, partition: int, item: Item) -> tuple[str, Pending]:
     """Return the lane of the item, and what is to be done with it.
 
-    What cannot be read at all must not hold up the site: it is a dead letter in a lane of its own. Raises
-    UnreadableRecord where a newer version wrote it, for that is no fault of the record.
+    What cannot be read, or is nothing to be sent, must not hold up the site: it is a dead letter in a lane
+    of its own. Raises UnreadableRecord where a newer version wrote it, for that is no fault of the record.
     """
     try:
         record = Record.decode(item.value)
-        if _is_text(record.id) and isinstance(record.lane, str):
+        if _is_text(record.id) and isinstance(record.lane, str) and _can_be_sent(record):
             return record.lane, Pending(record, f"{record.id}/{record.replays}")
     except UnreadableRecord as problem:
         raise UnreadableRecord(f"upgrade this process: in the stream of {site!r}, {problem}") from None
@@ -48,6 +49,11 @@ def read(site: str, partition: int, item: Item) -> tuple[str, Pending]:
         pass
     place = f"{site}/unreadable/{partition}/{item.offset}"
     return place, Pending(None, place, (_unreadable(site, place, item.value),))
+
+
+def _can_be_sent(record: Record) -> bool:
+    """Return whether it is what everything behind here takes for granted. Raises ValueError, too, if not."""
+    return is_known(record) and isinstance(orjson.loads(record.body), dict)
 
 
 def dead(record: Record, reason: Reason, status: int | None = None, answer: str = "") -> DeadLetter:

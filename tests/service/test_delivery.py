@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -274,6 +275,9 @@ async def test_an_unreadable_record_becomes_a_dead_letter_and_holds_up_nobody(
         b'{"v":"one"}\n{}',
         good.replace(b'"a-1"', b'"a\\r\\nX-Evil: 1"'),
         good.replace(b'"lane":"shop/cookie/a"', b'"lane":["a"]'),
+        replace(record("a-3"), body=b"[]").encode(),
+        replace(record("a-4"), body=b"{").encode(),
+        replace(record("a-5"), type="AddNothingWeKnow", target="POST v1/nothing").encode(),
     ]
     await append(stream, "a-1")
     for value in broken:
